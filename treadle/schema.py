@@ -1,0 +1,78 @@
+"""The tables, and how an older database becomes the newest one. Imported only where there is something to migrate."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("treadle")
+
+
+@migrations()
+def first(db: Database) -> None:
+    """The spine: counter, conversations, arrivals, runs, files, settings.
+
+    `rev` in a table means: its rows are shown live, and carry the number of their last change.
+    """
+    for statement in (
+        "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+        "CREATE TABLE counter (id INTEGER PRIMARY KEY CHECK (id = 1), rev INTEGER NOT NULL) STRICT",
+        "INSERT INTO counter VALUES (1, 0)",
+        # what a person chose: model, address; and what the server found out, shown live
+        "CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL, rev INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+        """CREATE TABLE conversations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, title TEXT NOT NULL DEFAULT '', created_at REAL NOT NULL,
+            deleted INTEGER NOT NULL DEFAULT 0, rev INTEGER NOT NULL) STRICT""",
+        "INSERT INTO conversations (id, created_at, rev) VALUES (1, CAST(strftime('%s', 'now') AS REAL), 0)",
+        # role: arrival | user | assistant. state: of an assistant row waiting | streaming | done | stopped | failed |
+        # interrupted, of the others done. deleted = 1 is a tombstone: its text is gone, its rev tells viewers.
+        """CREATE TABLE messages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, conversation INTEGER NOT NULL REFERENCES conversations,
+            role TEXT NOT NULL, state TEXT NOT NULL, text TEXT NOT NULL DEFAULT '', thinking TEXT NOT NULL DEFAULT '',
+            thinking_s REAL, client_id TEXT, endpoint TEXT NOT NULL DEFAULT '', run TEXT NOT NULL DEFAULT '',
+            title TEXT NOT NULL DEFAULT '', model TEXT NOT NULL DEFAULT '', tokens_per_s REAL,
+            error TEXT NOT NULL DEFAULT '', continues INTEGER, created_at REAL NOT NULL, started_at REAL,
+            deleted INTEGER NOT NULL DEFAULT 0, rev INTEGER NOT NULL) STRICT""",
+        "CREATE INDEX messages_by_rev ON messages (conversation, rev)",
+        "CREATE UNIQUE INDEX one_active_reply ON messages (conversation) "
+        "WHERE role = 'assistant' AND state IN ('waiting', 'streaming') AND deleted = 0",
+        "CREATE UNIQUE INDEX sent_once ON messages (conversation, client_id) WHERE client_id IS NOT NULL",
+        # the text of an active reply, one row a flush; joined into messages.text when it settles
+        """CREATE TABLE pieces (
+            id INTEGER PRIMARY KEY, message INTEGER NOT NULL REFERENCES messages,
+            kind TEXT NOT NULL, text TEXT NOT NULL, rev INTEGER NOT NULL) STRICT""",
+        "CREATE INDEX pieces_by_message ON pieces (message, id)",
+        """CREATE TABLE arrivals (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, conversation INTEGER NOT NULL REFERENCES conversations,
+            endpoint TEXT NOT NULL, created_at REAL NOT NULL, message INTEGER REFERENCES messages) STRICT""",
+        "CREATE INDEX arrivals_pending ON arrivals (id) WHERE message IS NULL",
+        # state: open | finished (locked). version: the code its steps were reached with.
+        """CREATE TABLE runs (
+            key TEXT PRIMARY KEY, endpoint TEXT NOT NULL, number INTEGER NOT NULL, title TEXT NOT NULL,
+            state TEXT NOT NULL, version TEXT NOT NULL, advance_due INTEGER NOT NULL DEFAULT 0,
+            client_id TEXT UNIQUE, reverted_to TEXT NOT NULL DEFAULT '', created_at REAL NOT NULL, updated_at REAL NOT NULL,
+            deleted INTEGER NOT NULL DEFAULT 0, rev INTEGER NOT NULL, UNIQUE (endpoint, number)) STRICT""",
+        "CREATE INDEX runs_by_rev ON runs (rev)",
+        # state: open | done | reverted. A reverted step keeps its value: it is the default of the next answer.
+        # answer_rev: the rev of the form a person is given; an answer that carries an older one is a 409.
+        """CREATE TABLE steps (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs (key), label TEXT NOT NULL,
+            key TEXT NOT NULL DEFAULT '', slug TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, value TEXT,
+            digest TEXT NOT NULL DEFAULT '', position INTEGER NOT NULL, answered_by TEXT NOT NULL DEFAULT '',
+            answered_at REAL, created_at REAL NOT NULL, rev INTEGER NOT NULL) STRICT""",
+        "CREATE INDEX steps_by_run ON steps (run, id)",
+        "CREATE UNIQUE INDEX one_live_step ON steps (run, label, key) WHERE state != 'reverted'",
+        """CREATE TABLE files (
+            id TEXT PRIMARY KEY, run TEXT NOT NULL, step TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL,
+            sha256 TEXT NOT NULL, kept INTEGER NOT NULL DEFAULT 0, created_at REAL NOT NULL) STRICT""",
+        "CREATE INDEX files_by_run ON files (run)",
+    ):
+        db.conn.execute(statement)
+
+
+def migrate(connection: sqlite3.Connection, *, version: int, epoch: str) -> None:
+    """Bring the database to `version`. Each migration is one transaction. `epoch` names a database that is new."""
+    migrations.apply(Database(connection))
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", (epoch,))
+    connection.execute(f"PRAGMA user_version = {version}")
