@@ -1,0 +1,66 @@
+"""The parts of a running Treadle, wired. Held by the pages, the command line and the tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Self
+
+from .clock import Clock
+from .config import Settings
+from .context import Context
+from .conversation import Conversations
+from .db import Database
+from .feed import Feed
+from .files import Files
+from .folder import DataFolder
+from .llm import Llm
+from .narrator import Narrator
+from .plugins import Plugins
+from .replies import Replies
+from .runs import Runs
+from .tasks import Tasks
+
+
+class Core:
+    """Everything a page may ask for. `open` is the only way to get one."""
+
+    def __init__(self, settings: Settings, clock: Clock, folder: DataFolder) -> None:
+        self.settings, self.clock, self.folder = settings, clock, folder
+        self.db = Database(folder.path / "treadle.db")
+        self.feed = Feed(self.db)
+        self.tasks = Tasks()
+        self.plugins = Plugins(settings)
+        self.files = Files(folder.path / "files", self.db, clock)
+        self.runs = Runs(self.db, self.feed, clock, self.plugins, self.files, twice=settings.dev)
+        self.llm = Llm(settings, self.db, self.feed, clock, self.tasks)
+        self.conversations = Conversations(self.db, self.feed, clock)
+        self.context = Context(self.conversations, self.plugins, self.runs)
+        self.replies = Replies(self.conversations, self.llm, self.context, clock, self.tasks, self.db)
+        self.narrator = Narrator(self.db, self.feed, clock, self.tasks, self.plugins, self.conversations,
+                                 settle_s=settings.settle_s)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Self]:
+        """Lock the folder, check the database, settle what a kill left behind, and begin to work.
+
+        Raises `StartError`. Leaving cancels the tasks, which settle what they write, and gives the folder back.
+        """
+        folder = DataFolder(settings.data)
+        try:
+            core = cls(settings, clock or Clock(), folder)
+            try:
+                core.plugins.load()
+                core.conversations.recover()
+                core.narrator.recover()
+                await core.runs.recover()
+                core.llm.start()
+                core.replies.start()
+                core.narrator.start()
+                yield core
+            finally:
+                await core.tasks.close()
+                core.db.close()
+        finally:
+            folder.close()
