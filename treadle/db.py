@@ -38,6 +38,8 @@ class Database:
             raise StartError(f"The database {path} is gone or empty, although it held data.",
                              hint=f"Put a backup in its place, or remove {marker} to begin anew.")
         try:
+            if not self._memory:
+                Path(path).touch(mode=0o600)  # SQLite gives its -wal file the same permissions
             self.connection = sqlite3.connect(path, isolation_level=None, check_same_thread=True)
             self.connection.row_factory = sqlite3.Row
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 2000",
@@ -46,11 +48,9 @@ class Database:
             if not self._memory and Path(path).stat().st_size <= QUICK_CHECK_LIMIT:
                 self.check()
             self._migrate()
-            if not self._memory:
-                os.chmod(path, 0o600)
-                if marker is not None and not marker.exists():
-                    marker.touch()
-        except sqlite3.Error as error:
+            if marker is not None and not marker.exists():
+                marker.touch()
+        except (sqlite3.Error, OSError) as error:
             raise StartError(f"The database {path} cannot be opened: {error}.",
                              hint="It was left as it is. Restore a backup, or choose another folder with --data.") from error
         self.epoch: str = self.one("SELECT value FROM meta WHERE key = 'epoch'")["value"]
