@@ -50,8 +50,9 @@ class ManualClock(Clock):
             raise TimeoutError
         finally:
             timer.cancel()
-            if not work.done():  # we were cancelled ourselves
+            if not work.done():  # we were cancelled ourselves; as with the real clock, `work` has ended when we have
                 work.cancel()
+                await asyncio.wait([work])
 
     @property
     def sleeping(self) -> int:

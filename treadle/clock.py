@@ -27,4 +27,5 @@ class Clock:
 
     async def wait_for(self, awaitable: Awaitable[T], seconds: float) -> T:
         """Await `awaitable` for at most `seconds`; then it is cancelled and `TimeoutError` is raised."""
-        return await asyncio.wait_for(awaitable, seconds)
+        async with asyncio.timeout(seconds):  # wait_for of Python 3.11 may swallow a cancellation, and costs a task
+            return await awaitable
