@@ -1,0 +1,88 @@
+"""The assets of every page: joined once at the start, named by content, compressed when first asked for.
+
+`url("app.css")` gives the address to write into a page. A name nobody knows is a KeyError at once, not a 404 later.
+Only addresses made here are served: nothing in the request ever becomes a path, so there is nothing to traverse or list.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..config import ROOT
+
+STATIC = ROOT / "static"
+
+JOINED = {  # what a page loads -> the files it is made of, in order
+    "app.css": ("css/tokens.css", "css/base.css", "css/layout.css", "css/components.css"),
+    "app.js": ("js/boot.js", "vendor/htmx-4.0.1.min.js", "vendor/hx-sse-4.0.1.min.js", "js/app.js"),
+    "icons.svg": ("icons.svg",),
+    "favicon.svg": ("favicon.svg",),
+}
+FONTS = ("geist-latin-wght-normal.woff2", "geist-latin-ext-wght-normal.woff2", "geist-mono-latin-wght-normal.woff2")
+MEDIA = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml",
+         "woff2": "font/woff2"}
+FOREVER = "public, max-age=31536000, immutable"  # the name changes with the content
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file as it is sent. `url` carries ten digits of the hash of its content."""
+
+    name: str
+    body: bytes
+
+    @cached_property
+    def url(self) -> str:
+        stem, _, ending = self.name.rpartition(".")
+        return f"/static/{stem}-{hashlib.sha256(self.body).hexdigest()[:10]}.{ending}"
+
+    @cached_property
+    def media(self) -> str:
+        return MEDIA[self.name.rpartition(".")[2]]
+
+    @cached_property
+    def zipped(self) -> bytes | None:
+        """The body in gzip, or None for what is compressed already."""
+        return None if self.name.endswith(".woff2") else gzip.compress(self.body, 9, mtime=0)
+
+    def response(self, request: Request) -> Response:
+        headers = {"cache-control": FOREVER, "vary": "accept-encoding"}
+        if self.zipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(self.zipped, media_type=self.media, headers=headers | {"content-encoding": "gzip"})
+        return Response(self.body, media_type=self.media, headers=headers)
+
+
+def _load() -> dict[str, Asset]:
+    assets = {name: Asset(name, (STATIC / "fonts" / name).read_bytes()) for name in FONTS}
+
+    def font(match: re.Match[bytes]) -> bytes:
+        return b'url("' + assets[match[1].decode()].url.encode() + b'")'
+
+    for name, parts in JOINED.items():
+        body = b"\n".join((STATIC / part).read_bytes() for part in parts)
+        if name.endswith(".css"):
+            body = re.sub(rb'url\("\.\./fonts/([^"]+)"\)', font, body)
+        assets[name] = Asset(name, body)
+    return assets
+
+
+_ASSETS = _load()
+_BY_URL = {asset.url: asset for asset in _ASSETS.values()}
+
+
+def url(name: str) -> str:
+    """The address of an asset, which changes when its content does."""
+    return _ASSETS[name].url
+
+
+async def serve(request: Request) -> Response:
+    """Answer `/static/...`: an asset under its present name, or 404 in one line."""
+    asset = _BY_URL.get(request.scope["path"])
+    return asset.response(request) if asset else Response("No such asset.", 404, media_type="text/plain")
