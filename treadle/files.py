@@ -1,0 +1,230 @@
+"""Uploads by id: bytes on the disk under a random name, everything else in a row."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import secrets
+import unicodedata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from .clock import Clock
+from .db import Database
+from .errors import NotFound, StorageError, TooLarge
+
+DAY = 86_400.0  # seconds a file that no answer took is kept
+BUFFER = 1_000_000  # bytes gathered before a thread writes them
+NAME_LENGTH = 120  # characters of a name that are kept
+ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+class FileId(str):
+    """The id of a file this server received. A type of its own, so that typed text can never name a file."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class File(os.PathLike[str]):
+    """A file of a run: a path with the name the person knows it by. Open it, never write to it."""
+
+    id: FileId
+    name: str
+    size: int  # bytes
+    sha256: str
+    path: Path
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def open(self, mode: str = "r") -> IO[Any]:
+        """Open for reading: text with its encoding detected and line ends as "\\n", or bytes with "rb"."""
+        if mode not in ("r", "rt", "rb"):
+            raise ValueError(f"A file of a run is opened with 'r' or 'rb', not {mode!r}.")
+        return open(self.path, mode) if "b" in mode else open(self.path, encoding=self.encoding())
+
+    def read_text(self) -> str:
+        """The whole text, its encoding detected."""
+        with self.open() as file:
+            text: str = file.read()
+        return text
+
+    def encoding(self) -> str:
+        """A byte order mark decides; else UTF-8 if all of it is; else Windows-1252, or Latin-1, which never fails."""
+        with open(self.path, "rb") as file:
+            head = file.read(4)
+        for mark, name in ENCODINGS:
+            if head.startswith(mark):
+                return name
+        for name in ("utf-8", "cp1252"):
+            try:
+                with open(self.path, encoding=name) as text:
+                    while text.read(BUFFER):
+                        pass
+            except UnicodeDecodeError:
+                continue
+            return name
+        return "latin-1"
+
+
+def clean_name(name: str) -> str:
+    """What a sender calls a file, made fit to be shown: no folders, no invisible characters, at most 120 long."""
+    name = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
+    name = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")).strip(". ")
+    if len(name) > NAME_LENGTH:
+        stem, dot, ending = name.rpartition(".")
+        ending = dot + ending if stem and len(ending) <= 10 else ""
+        name = name[:NAME_LENGTH - len(ending)] + ending
+    return name or "file"
+
+
+class Sink:
+    """Where the bytes of one upload go. `received` counts them as they come."""
+
+    def __init__(self, path: Path, name: str, max_bytes: int) -> None:
+        self.name, self.received, self._max = name, 0, max_bytes
+        self.file: File | None = None  # set when all of it is on the disk
+        self._path, self._partial = path, path.with_name(f"{path.name}.partial")
+        self._hash = hashlib.sha256()
+        self._buffer = bytearray()
+        self._out = open(os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)  # noqa: SIM115
+
+    async def write(self, chunk: bytes) -> None:
+        """Take the next bytes. Raises `TooLarge` over the limit, `StorageError` when the disk refuses."""
+        self.received += len(chunk)
+        if self.received > self._max:
+            raise TooLarge(f"{self.name} is over the limit of {megabytes(self._max)}.", hint="Send a smaller file.")
+        self._buffer += chunk
+        if len(self._buffer) >= BUFFER:
+            await self._flush()
+
+    async def _flush(self, *, last: bool = False) -> None:
+        data, self._buffer = bytes(self._buffer), bytearray()
+        try:
+            await asyncio.to_thread(self._write, data, last)
+        except OSError as error:
+            raise StorageError(f"The disk refused to save {self.name}: {error.strerror or error}.",
+                               hint="Make room, then try again.") from error
+
+    def _write(self, data: bytes, last: bool) -> None:
+        self._hash.update(data)
+        view = memoryview(data)
+        while view:
+            view = view[self._out.write(view):]
+        if last:
+            os.fsync(self._out.fileno())
+            self._out.close()
+            self._partial.rename(self._path)
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    async def finish(self) -> File:
+        """Bring all of it to the disk and under its final name."""
+        await self._flush(last=True)
+        self.file = File(FileId(self._path.name), self.name, self.received, self._hash.hexdigest(), self._path)
+        return self.file
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        self._out.close()
+        self._partial.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
+
+
+class Files:
+    """The one store of files. A file belongs to a run and a step; it is `kept` once an answer has taken it.
+
+    What no answer took is replaced by the next file of that step, and goes after a day.
+    """
+
+    def __init__(self, folder: Path, db: Database, clock: Clock, *, max_bytes: int = 200_000_000) -> None:
+        self.folder, self._db, self._clock, self.max_bytes = folder, db, clock, max_bytes
+
+    @asynccontextmanager
+    async def receive(self, name: str, *, run: str, step: str, max_bytes: int | None = None) -> AsyncIterator[Sink]:
+        """Stream one upload to the disk; on leaving, `sink.file` is stored and has its row.
+
+        `max_bytes`: the limit where it is not the store's own. An exception or a cancelled request leaves nothing.
+        """
+        self.sweep()
+        sink = Sink(self.folder / secrets.token_hex(16), clean_name(name),
+                    self.max_bytes if max_bytes is None else max_bytes)
+        try:
+            yield sink
+            file = await sink.finish()
+            with self._db.transaction():
+                old = self._pending(run, step)
+                self._db.execute("DELETE FROM files WHERE run = ? AND step = ? AND kept = 0", (run, step))
+                self._db.execute("INSERT INTO files (id, run, step, name, size, sha256, created_at) "
+                                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                                 (file.id, run, step, file.name, file.size, file.sha256, self._clock.now()))
+        except BaseException:
+            sink.discard()
+            raise
+        self._unlink(old)
+
+    def get(self, id: str) -> File:
+        """The file with this id. Raises `NotFound`."""
+        row = self._db.first("SELECT * FROM files WHERE id = ?", (id,))
+        if row is None or not (self.folder / row["id"]).exists():
+            raise NotFound("There is no file with this id.", hint="It may have been replaced by a newer one.")
+        return self._file(row)
+
+    def pending(self, run: str, step: str) -> File | None:
+        """The file of a refused form, which waits for its answer."""
+        rows = self._pending(run, step)
+        return self._file(rows[0]) if rows else None
+
+    def belongs(self, id: str, run: str) -> bool:
+        """Whether this file was sent to this run."""
+        return self._db.first("SELECT 1 FROM files WHERE id = ? AND run = ?", (id, run)) is not None
+
+    def keep(self, ids: list[str], *, run: str, step: str) -> None:
+        """An answer took these files: they go with their run. Inside the answer's transaction."""
+        self._db.connection.executemany("UPDATE files SET kept = 1, run = ?, step = ? WHERE id = ?",
+                                        [(run, step, id) for id in ids])
+
+    def recover(self) -> None:
+        """At the start: remove what an upload that was cut off left behind, and what `sweep` removes."""
+        self.sweep()
+        known = {row["id"] for row in self._db.rows("SELECT id FROM files")}
+        for path in self.folder.iterdir() if self.folder.exists() else ():
+            if path.name not in known:
+                path.unlink()
+
+    def sweep(self) -> None:
+        """Remove files that no answer took within a day."""
+        old = self._db.rows("SELECT * FROM files WHERE kept = 0 AND created_at < ?", (self._clock.now() - DAY,))
+        if old:
+            with self._db.transaction():
+                self._db.connection.executemany("DELETE FROM files WHERE id = ?", [(row["id"],) for row in old])
+            self._unlink(old)
+
+    def _pending(self, run: str, step: str) -> list[Any]:
+        return self._db.rows("SELECT * FROM files WHERE run = ? AND step = ? AND kept = 0 ORDER BY created_at DESC",
+                             (run, step))
+
+    def _file(self, row: Any) -> File:
+        return File(FileId(row["id"]), row["name"], row["size"], row["sha256"], self.folder / row["id"])
+
+    def _unlink(self, rows: list[Any]) -> None:
+        for row in rows:
+            (self.folder / row["id"]).unlink(missing_ok=True)
+
+
+def megabytes(size: int) -> str:
+    """A size as a person reads it: "812 bytes", "48 kB", "1.2 MB"."""
+    if size < 1_000:
+        return f"{size} bytes"
+    if size < 1_000_000:
+        return f"{size / 1_000:.0f} kB"
+    return f"{size / 1_000_000:.1f}".removesuffix(".0") + " MB"
