@@ -1,0 +1,154 @@
+"""The endpoint-message queue: what the chat says when somebody arrives at a place.
+
+A click commits a row before it is answered; the queue carries its id; one task writes the messages in the order of
+the clicks. So a kill at any instant loses nothing and says nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from .errors import NotFound, StorageError
+from .plugins import Broken
+
+if TYPE_CHECKING:
+    from .clock import Clock
+    from .conversation import Conversations
+    from .db import Database
+    from .feed import Feed
+    from .plugins import Plugins
+    from .tasks import Tasks
+    from .workflow import Workflow
+
+SAME_ARRIVAL_S = 5.0  # coming back to a place sooner than this is not announced again
+RETRY_S = 1.0  # until the next attempt after the disk refused
+
+
+class Narrator:
+    """Arrivals and their delivery. Lives on the event loop.
+
+    An arrival at a place that is still pending, or was written less than `SAME_ARRIVAL_S` ago by this process, is the
+    same arrival: judged once, when the click is committed.
+    """
+
+    def __init__(self, db: Database, feed: Feed, clock: Clock, tasks: Tasks, plugins: Plugins,
+                 conversations: Conversations, *, settle_s: float) -> None:
+        """`settle_s`: how long after its own click an arrival is due."""
+        self._db, self._feed, self._clock, self._tasks = db, feed, clock, tasks
+        self._plugins, self._conversations = plugins, conversations
+        self._settle_s = settle_s
+        self.queue: asyncio.Queue[int] = asyncio.Queue()
+        self._due: dict[int, float] = {}  # of what was clicked in this process; what a kill left is due at once
+        self._pending: set[tuple[int, str]] = set()
+        self._written: dict[tuple[int, str], float] = {}  # monotonic; stamped when written, never when scheduled
+        self._greeted: set[tuple[int, str]] = set()  # places announced since the server started
+
+    def recover(self) -> None:
+        """Queue what a kill left undelivered, in the order of the clicks, due at once."""
+        for row in self._db.rows("SELECT id, conversation, endpoint FROM arrivals WHERE message IS NULL ORDER BY id"):
+            self._pending.add((row["conversation"], row["endpoint"]))
+            self.queue.put_nowait(row["id"])
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._tasks.start(self._deliver_all(), name="narrator")
+
+    def arrive(self, conversation: int, endpoint: str) -> None:
+        """Somebody came to a place: committed when this returns, said one settle delay later.
+
+        Raises `NotFound` for an unknown place or conversation, and nothing is written.
+        """
+        self._place(endpoint)
+        if not self._conversations.exists(conversation):
+            raise NotFound("There is no such conversation.", hint="Open Treadle again from its first page.")
+        arrival = self._commit(conversation, endpoint)
+        if arrival is not None:
+            self._due[arrival] = self._clock.monotonic() + self._settle_s
+            self.queue.put_nowait(arrival)
+
+    def arrive_now(self, conversation: int, endpoint: str) -> None:
+        """`arrive` for a page without JavaScript: the message is there before the page is drawn.
+
+        What was clicked before and is still pending is said first, so that the order stays that of the clicks.
+        """
+        self.arrive(conversation, endpoint)
+        for row in self._db.rows("SELECT id FROM arrivals WHERE message IS NULL ORDER BY id"):
+            self._deliver(row["id"])
+
+    def first_stream(self, conversation: int, endpoint: str) -> None:
+        """The stream of a page somebody looks at connects for the first time: a typed URL, a bookmark, a restart.
+
+        An arrival once per conversation, place and server start; a place announced in another way counts as that.
+        Unknown places and conversations are nobody's arrival.
+        """
+        place = (conversation, endpoint)
+        if place in self._greeted or self._plugins.get(endpoint) is None or not self._conversations.exists(conversation):
+            return
+        self._greeted.add(place)
+        self.arrive(conversation, endpoint)
+
+    def pending(self, conversation: int) -> bool:
+        """Whether something is still to be said in `conversation`."""
+        return any(place[0] == conversation for place in self._pending)
+
+    def _place(self, endpoint: str) -> Workflow | Broken:
+        place = self._plugins.get(endpoint)
+        if place is None:
+            raise NotFound(f"There is no place called “{endpoint[:80]}”.", hint="Choose one from the menu.")
+        return place
+
+    def _commit(self, conversation: int, endpoint: str) -> int | None:
+        """Write the arrival and return its id, or None where it is the same as one before."""
+        place = (conversation, endpoint)
+        if place in self._pending:
+            return None
+        written = self._written.get(place)
+        if written is not None and self._clock.monotonic() - written < SAME_ARRIVAL_S:
+            return None
+        arrival: int = self._db.one(
+            "INSERT INTO arrivals (conversation, endpoint, created_at) VALUES (?, ?, ?) RETURNING id",
+            (conversation, endpoint, self._clock.now()))["id"]
+        self._pending.add(place)
+        return arrival
+
+    async def _deliver_all(self) -> None:
+        while True:
+            arrival = await self.queue.get()
+            wait = self._due.pop(arrival, 0.0) - self._clock.monotonic()
+            if wait > 0:
+                await self._clock.sleep(wait)
+            while True:
+                try:
+                    self._deliver(arrival)
+                    break
+                except StorageError as error:  # the row is there; the place is announced when the disk has room
+                    logger.error("an endpoint message could not be written: {}", error)
+                    await self._clock.sleep(RETRY_S)
+
+    def _deliver(self, arrival: int) -> None:
+        """Write the message and mark the arrival delivered in one transaction; once, whoever calls."""
+        row = self._db.one("SELECT conversation, endpoint, message FROM arrivals WHERE id = ?", (arrival,))
+        if row["message"] is not None:
+            return
+        place = (row["conversation"], row["endpoint"])
+        with self._feed.change() as rev:
+            title, text = self._words(row["endpoint"])
+            self._conversations.say(row["conversation"], endpoint=row["endpoint"], title=title, text=text,
+                                    arrival=arrival, rev=rev)
+        now = self._clock.monotonic()
+        self._written = {other: at for other, at in self._written.items() if now - at < SAME_ARRIVAL_S}
+        self._written[place] = now
+        self._pending.discard(place)
+        self._greeted.add(place)
+
+    def _words(self, endpoint: str) -> tuple[str, str]:
+        """Title and message of a place. One that is broken, or gone since the click, is said to be."""
+        place = self._plugins.get(endpoint)
+        if place is None:
+            return endpoint, "This place is gone: its file is no longer in the plugins folder."
+        if isinstance(place, Broken):
+            return place.title, f"This place could not be loaded: {place.error.message}"
+        return place.title, place.message
