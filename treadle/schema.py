@@ -26,23 +26,29 @@ def first(db: Database) -> None:
             deleted INTEGER NOT NULL DEFAULT 0, rev INTEGER NOT NULL) STRICT""",
         "INSERT INTO conversations (id, created_at, rev) VALUES (1, CAST(strftime('%s', 'now') AS REAL), 0)",
         # role: arrival | user | assistant. state: of an assistant row waiting | streaming | done | stopped | failed |
-        # interrupted, of the others done. deleted = 1 is a tombstone: its text is gone, its rev tells viewers.
+        # interrupted, of the others done. born: the rev it was inserted with. deleted = 1 is a tombstone: its text is
+        # gone (a question taken back keeps it until the next one is asked), its rev tells viewers.
+        # Of replies: question is the row it answers, continues the reply it goes on from; followed = 1 when a newer
+        # question or a continuation stands after it, so that it offers no Retry; note is a remark, error a failure;
+        # started_at: sent to the model; answered_at: its first piece.
         """CREATE TABLE messages (
             id INTEGER PRIMARY KEY AUTOINCREMENT, conversation INTEGER NOT NULL REFERENCES conversations,
             role TEXT NOT NULL, state TEXT NOT NULL, text TEXT NOT NULL DEFAULT '', thinking TEXT NOT NULL DEFAULT '',
             thinking_s REAL, client_id TEXT, endpoint TEXT NOT NULL DEFAULT '', run TEXT NOT NULL DEFAULT '',
             title TEXT NOT NULL DEFAULT '', model TEXT NOT NULL DEFAULT '', tokens_per_s REAL,
-            error TEXT NOT NULL DEFAULT '', continues INTEGER, created_at REAL NOT NULL, started_at REAL,
-            deleted INTEGER NOT NULL DEFAULT 0, rev INTEGER NOT NULL) STRICT""",
+            error TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '', question INTEGER, continues INTEGER,
+            followed INTEGER NOT NULL DEFAULT 0, created_at REAL NOT NULL, started_at REAL, answered_at REAL,
+            deleted INTEGER NOT NULL DEFAULT 0, born INTEGER NOT NULL, rev INTEGER NOT NULL) STRICT""",
         "CREATE INDEX messages_by_rev ON messages (conversation, rev)",
         "CREATE UNIQUE INDEX one_active_reply ON messages (conversation) "
         "WHERE role = 'assistant' AND state IN ('waiting', 'streaming') AND deleted = 0",
         "CREATE UNIQUE INDEX sent_once ON messages (conversation, client_id) WHERE client_id IS NOT NULL",
-        # the text of an active reply, one row a flush; joined into messages.text when it settles
+        "CREATE INDEX taken_back ON messages (conversation) WHERE role = 'user' AND deleted = 1 AND text != ''",
+        # the text of an active reply, one row a flush and kind (text | thinking); joined into messages.text when it settles
         """CREATE TABLE pieces (
             id INTEGER PRIMARY KEY, message INTEGER NOT NULL REFERENCES messages,
             kind TEXT NOT NULL, text TEXT NOT NULL, rev INTEGER NOT NULL) STRICT""",
-        "CREATE INDEX pieces_by_message ON pieces (message, id)",
+        "CREATE INDEX pieces_by_message ON pieces (message, rev)",
         """CREATE TABLE arrivals (
             id INTEGER PRIMARY KEY AUTOINCREMENT, conversation INTEGER NOT NULL REFERENCES conversations,
             endpoint TEXT NOT NULL, created_at REAL NOT NULL, message INTEGER REFERENCES messages) STRICT""",
