@@ -136,8 +136,9 @@ class Narrator:
         place = (row["conversation"], row["endpoint"])
         with self._feed.change() as rev:
             title, text = self._words(row["endpoint"])
-            self._conversations.say(row["conversation"], endpoint=row["endpoint"], title=title, text=text,
-                                    arrival=arrival, rev=rev)
+            message = self._conversations.say(row["conversation"], endpoint=row["endpoint"], title=title, text=text,
+                                              arrival=arrival, rev=rev)
+            self._db.execute("UPDATE arrivals SET message = ? WHERE id = ?", (message, arrival))
         now = self._clock.monotonic()
         self._written = {other: at for other, at in self._written.items() if now - at < SAME_ARRIVAL_S}
         self._written[place] = now
