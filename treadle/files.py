@@ -17,17 +17,12 @@ from typing import IO, Any
 from .clock import Clock
 from .db import Database
 from .errors import NotFound, StorageError, TooLarge
+from .fields import FileId
 
 DAY = 86_400.0  # seconds a file that no answer took is kept
 BUFFER = 1_000_000  # bytes gathered before a thread writes them
 NAME_LENGTH = 120  # characters of a name that are kept
 ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-
-
-class FileId(str):
-    """The id of a file this server received. A type of its own, so that typed text can never name a file."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
