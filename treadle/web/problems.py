@@ -1,0 +1,147 @@
+"""What went wrong, as an answer: a page that helps, or a notice inside the open one; never a traceback.
+
+A failure of ours carries a short reference that finds its line in the log. What a person asked for and cannot have
+(4xx) is no failure and is not logged.
+"""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+import time
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from loguru import logger
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+
+from ..core import Core
+from ..errors import InvalidAnswer, NotFound, Refused, TreadleError
+
+LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are read as another
+NAMES = {400: "Not understood", 404: "No such page", 405: "Not possible here", 409: "Changed meanwhile",
+         413: "Too large", 422: "Not accepted", 507: "The disk is full"}
+
+
+def handlers() -> dict[Any, Callable[[Request, Exception], Response]]:
+    """The exception handlers of the app. `BaseException` takes what no other does: `Exception` is Starlette's own."""
+    return {404: _http, HTTPException: _http, TreadleError: _ours, BaseException: _unknown}
+
+
+def reference() -> str:
+    """A short name for one failure, such as k3f9-22."""
+    return "".join(secrets.choice(LETTERS) for _ in range(4)) + f"-{secrets.randbelow(90) + 10}"
+
+
+def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return _ours(request, NotFound(""))
+    sentence = {405: "This address does not take that kind of request.",
+                413: "That is over the limit."}.get(error.status_code, "The request could not be read.")
+    return _draw(request, error.status_code, sentence, "")
+
+
+def _ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TreadleError)
+    if isinstance(error, NotFound):
+        return _not_found(request, error)
+    facts = ""
+    if not isinstance(error, Refused):
+        name = reference()
+        logger.opt(exception=error).error("{} {} {} failed", name, request.method, ascii(request.scope["path"][:80]))
+        facts = _facts(name)
+    field = f' data-field="{escape(error.field)}"' if isinstance(error, InvalidAnswer) else ""
+    return _draw(request, error.status, error.message, error.hint, facts, field)
+
+
+def _unknown(request: Request, error: BaseException) -> Response:
+    if isinstance(error, ClientDisconnect):
+        return Response(status_code=400)  # nobody reads it
+    name = reference()
+    logger.opt(exception=error).error("{} {} {} failed", name, request.method, ascii(request.scope["path"][:80]))
+    return _draw(request, 500, "This page could not be drawn.", "Nothing that was saved is lost.", _facts(name))
+
+
+def _facts(name: str) -> str:
+    return f'<dl class="facts"><dt>Reference</dt><dd>{name}, {time.strftime("%H:%M")}</dd></dl>'
+
+
+def _not_found(request: Request, error: NotFound) -> Response:
+    path = request.scope["path"]
+    heading = error.message or f"There is no page at {path[:80]}"
+    nearest = _nearest(request.app.state.core, path)
+    hint = error.hint or ("The nearest names are below. The menu at the top left lists them all." if nearest
+                          else "The menu at the top left lists every page.")
+    rows = "".join(f'<li><div><a class="nm" href="{escape(_url(request, link))}">{escape(title)}</a>'
+                   f'<p class="sub">{escape(link)}</p></div></li>' for title, link in nearest)
+    return _draw(request, 404, heading, hint, f'<ul class="rows">{rows}</ul>' if rows else "")
+
+
+def _nearest(core: Core, path: str) -> list[tuple[str, str]]:
+    """Up to three pages with a name like the path's: by the name in the address, or by the title."""
+    wanted = path.strip("/").split("/")[0].lower()
+    links = {name.lower(): (place.title, f"/{place.endpoint}") for place in core.plugins.all()
+             for name in (place.title, place.endpoint)}
+    found = [links[name] for name in difflib.get_close_matches(wanted, list(links), n=6, cutoff=0.5)]
+    return list(dict.fromkeys(found))[:3]
+
+
+def _url(request: Request, link: str) -> str:
+    from .deps import Web
+
+    try:
+        return Web.of(request).url(link)
+    except NotFound:
+        return link  # the conversation itself is what was not found
+
+
+def _draw(request: Request, status: int, message: str, hint: str, more: str = "", field: str = "") -> Response:
+    """A page in the shell; for htmx a fragment, or a notice on top where the page itself was not asked for."""
+    from .deps import Web
+    from .layout import page, plain_page
+
+    title = NAMES.get(status, "Something failed")
+    try:
+        web = Web.of(request)
+        if web.fragment and not request.headers.get("hx-target", "main#main").endswith("#main"):
+            red = " bad" if status >= 500 else ""
+            sentence = f"<p>{escape(message)} {escape(hint)}</p>"
+            return HTMLResponse(f'<div class="notice{red}" role="alert"{field}>{sentence}{more}</div>', status,
+                                {"HX-Retarget": "#main", "HX-Reswap": "afterbegin"})
+        return page(web, title=title, body=_safe(_head(message.rstrip("."), hint) + more), status=status)
+    except Exception as error:  # noqa: BLE001 - the shell itself may be what fails; then the page stands alone
+        logger.opt(exception=error).error("the shell could not be drawn")
+        return plain_page(title=title, body=_safe(_plain(message.rstrip("."), hint) + more), status=status)
+
+
+def _head(heading: str, text: str) -> str:
+    return ('<div class="head"><div class="row"><div>'
+            f'<h1 tabindex="-1" autofocus>{escape(heading)}</h1><p>{escape(text)}</p></div></div></div>')
+
+
+def _plain(heading: str, text: str) -> str:
+    return f"<h1>{escape(heading)}</h1><p>{escape(text)}</p>"
+
+
+def _safe(html: str) -> Any:
+    from fasthtml.core import NotStr
+
+    return NotStr(html)
+
+
+def refused(status: int, address: str) -> Response:
+    """The guard's answer to a request that is not ours: no shell, no names. `address`: our own, or ""."""
+    from .layout import plain_page
+
+    where = f'<a class="btn line" href="{escape(address)}">Open Treadle</a>' if address else ""
+    text = "It came from another site. Open Treadle from its own address and try again."
+    return plain_page(title="Refused", status=status, body=_safe(_plain("This request was refused", text) + where))
+
+
+def too_large(scope: Any, limit: int) -> Response:
+    """The guard's answer to a body that is announced as too large."""
+    return PlainTextResponse(f"That is over the limit of {limit // 1_000_000 or 1} MB. Send less at once.", 413)
