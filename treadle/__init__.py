@@ -1,1 +1,29 @@
-"""What plugins import."""
+"""What plugins import: `from treadle import workflow`. Nothing inside this package is for them.
+
+What costs something to import comes when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .fields import LongText, Upload
+from .workflow import workflow
+
+if TYPE_CHECKING:
+    from .files import File
+    from .replay import Ui
+    from .shows import Table, plain
+
+__all__ = ["File", "LongText", "Table", "Ui", "Upload", "plain", "workflow"]
+
+_LATE = {"File": "files", "Table": "shows", "Ui": "replay", "plain": "shows"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'treadle' has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+    globals()[name] = value
+    return value
