@@ -10,10 +10,11 @@ import gzip
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from ..config import ROOT
 
@@ -82,7 +83,16 @@ def url(name: str) -> str:
     return _ASSETS[name].url
 
 
+@cache
+def icon_names() -> frozenset[str]:
+    """The icons of the sprite."""
+    return frozenset(name.decode() for name in re.findall(rb'<symbol id="([^"]+)"', _ASSETS["icons.svg"].body))
+
+
 async def serve(request: Request) -> Response:
     """Answer `/static/...`: an asset under its present name, or 404 in one line."""
     asset = _BY_URL.get(request.scope["path"])
     return asset.response(request) if asset else Response("No such asset.", 404, media_type="text/plain")
+
+
+routes = [Route("/static/{name:path}", serve)]  # no token: the page that asks for one is drawn with them

@@ -7,7 +7,7 @@ from html import escape
 
 from fasthtml.common import NotStr
 
-from ..assets import url
+from ..assets import icon_names, url
 
 GLYPH = NotStr(
     '<svg viewBox="0 0 20 20" fill="none" aria-hidden="true">'
@@ -21,8 +21,10 @@ GLYPH = NotStr(
 def icon(name: str, *, small: bool = False, label: str = "", cls: str = "") -> NotStr:
     """An icon of `static/icons.svg`. Without a label it is decoration and hidden from screen readers.
 
-    `small`: 14 px instead of 16. `cls`: further classes, such as "lock".
+    `small`: 14 px instead of 16. `cls`: further classes, such as "lock". A name the sprite lacks (an author's) is
+    drawn as the sign of a workflow.
     """
+    name = name if name in icon_names() else "workflow"
     classes = " ".join(part for part in ("i", "i-sm" if small else "", cls) if part)
     said = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
     return NotStr(f'<svg class="{classes}" {said}><use href="{url("icons.svg")}#{name}"/></svg>')

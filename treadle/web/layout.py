@@ -1,0 +1,68 @@
+"""Every page: the whole shell for a browser that comes, the inside of #main for a page that is open."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from fasthtml.common import to_xml
+from starlette.responses import HTMLResponse, Response
+
+from ..conversation import Place
+from .components import shell
+from .components.chat import Composer, Earlier
+from .components.icons import GLYPH
+from .components.model import Condition, ModelPicker
+from .viewport import viewport_of
+
+if TYPE_CHECKING:
+    from .deps import Web
+
+PAGES = {"docs": "Documentation", "": "No such page"}  # what is no place: it narrates nothing
+
+
+def draw(*parts: Any) -> str:
+    """FT, safe strings, None and tuples of them as HTML without white space between."""
+    return to_xml(parts, indent=False)
+
+
+def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = "", status: int = 200) -> Response:
+    """Answer with a page. `body` goes into the column of #main and begins with its head (an h1).
+
+    `endpoint`: the place it belongs to, "docs", or "" for none. A fragment brings along what outside #main names the
+    place. Draws without awaiting: the cursor of the stream is read before the state.
+    """
+    inside = f'<div class="wrap">{draw(body)}</div>'
+    place = web.core.plugins.get(endpoint) if endpoint not in PAGES else None
+    name = place.title if place else PAGES.get(endpoint, title)
+    ask = "Ask about Treadle" if endpoint in ("home", *PAGES) else f"Ask about {name}"
+    tab = "Home" if endpoint == "home" else "Workflow" if place else "Page"
+    chat = web.url("")
+    menu = shell.menu(shell.places_of(web.core.plugins.all()), endpoint, chat)
+    head = f"<title>{escape(title)} · Treadle</title>"
+    if web.fragment:
+        return HTMLResponse(
+            f'{head}{inside}<hx-partial hx-target="#place" hx-swap="outerHTML settle:0">{shell.place_label(name, ask)}</hx-partial>'
+            f'<hx-partial hx-target="#tab" hx-swap="outerHTML settle:0">{shell.tab_label(tab)}</hx-partial>'
+            f'<hx-partial hx-target="#menu" hx-swap="innerMorph settle:0">{menu}</hx-partial>', status)
+    cursor, rows = viewport_of(web).page_rows()
+    conversation = web.conversation
+    status_of_model = web.core.llm.status
+    pane = shell.chat_pane(
+        model=draw(ModelPicker(status_of_model)), condition=draw(Condition(status_of_model)), log=rows,
+        earlier=draw(Earlier(web)), composer=draw(Composer(web, Place(endpoint, run), ask)), place=name,
+        endpoint=endpoint if place else "home", chat=chat)
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><head>{shell.head()}{head}</head><body>'
+        f'<a class="skip" href="#main">Skip to the page</a><div class="app">{shell.top_bar(name, ask, menu, chat)}'
+        f'<div class="panes"><main class="main" id="main" tabindex="-1" hx-history-elt>{inside}</main>{pane}</div>'
+        f"{shell.tabs(tab)}</div>{shell.live(conversation, cursor, endpoint if place else '')}"
+        f"{shell.words(conversation)}</body></html>", status)
+
+
+def plain_page(*, title: str, body: Any, status: int, refresh: str = "") -> Response:
+    """A page without the shell: it needs no core and no token. `refresh`: the address it goes on to by itself."""
+    on = f'<meta http-equiv="refresh" content="0;url={escape(refresh)}">' if refresh else ""
+    return HTMLResponse(
+        f'<!doctype html><html lang="en"><head>{shell.head()}{on}<title>{escape(title)} · Treadle</title></head>'
+        f'<body><main class="plain">{GLYPH}{draw(body)}</main></body></html>', status)
