@@ -1,6 +1,6 @@
 """The outermost layer: who may ask, from where, and how much. Everything else is behind it.
 
-Plain ASGI and cheap, as every request passes. It decides on raw headers and on `scope["path"]`, which is what is routed.
+Plain ASGI and cheap, as every request passes. It decides on raw headers and on `scope["path"]`, as the routes do.
 """
 
 from __future__ import annotations

@@ -112,7 +112,8 @@ def _draw(request: Request, status: int, message: str, hint: str, more: str = ""
             sentence = f"<p>{escape(message)} {escape(hint)}</p>"
             return HTMLResponse(f'<div class="notice{red}" role="alert"{field}>{sentence}{more}</div>', status,
                                 {"HX-Retarget": "#main", "HX-Reswap": "afterbegin"})
-        return page(web, title=title, body=_safe(_head(message.rstrip("."), hint) + more), status=status)
+        body = _safe(_head(message.rstrip("."), hint) + more)
+        return page(web, title=title, body=body, endpoint="", status=status)
     except Exception as error:  # noqa: BLE001 - the shell itself may be what fails; then the page stands alone
         logger.opt(exception=error).error("the shell could not be drawn")
         return plain_page(title=title, body=_safe(_plain(message.rstrip("."), hint) + more), status=status)

@@ -49,9 +49,8 @@ async def by_link(request: Request) -> Response:
         return _page(401, wrong=True)
     body = ("<h1>This browser is signed in</h1><p>Treadle opens by itself in a moment.</p>"
             '<a class="btn solid" href="/">Open Treadle</a>')
-    response = plain_page(title="Signed in", body=NotStr(body), status=200)
+    response = plain_page(title="Signed in", body=NotStr(body), status=200, refresh="/")
     response.headers["set-cookie"] = request.app.state.guard.cookie()
-    response.headers["refresh"] = "0; url=/"
     return response
 
 

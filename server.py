@@ -1,0 +1,64 @@
+"""Start Treadle: `python server.py`, and the address is printed. `--help` lists what can be chosen."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is told, too
+    sys.exit("Treadle needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info[:2]))
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says. Ends the process for --help and for what it does not know."""
+    from treadle.config import Settings
+
+    usual = Settings.__dataclass_fields__
+    parser = argparse.ArgumentParser(
+        prog="server.py", description="Workflows on the left, a chat with a local model on the right.",
+        epilog="OLLAMA_HOST: the address of the model's server. TREADLE_PLUGINS: another folder of plugins.")
+    add = parser.add_argument
+    add("--port", type=port, default=usual["port"].default, help="the port to listen on (%(default)s); 0: a free one")
+    add("--host", default=usual["host"].default, help="the address to listen on (%(default)s: this computer only)")
+    add("--data", type=Path, default=usual["data"].default, metavar="FOLDER", help="where everything is kept (data/)")
+    add("--open", action=argparse.BooleanOptionalAction, default=True, help="open the browser when there is one")
+    add("--no-token", action="store_true", help="let everybody on this computer in")
+    add("--dev", action="store_true", help="for authors: replay every workflow twice and say where the two differ")
+    add("--demo", action="store_true", help="answer from a built-in, labelled demo instead of a model")
+    return parser.parse_args()
+
+
+def port(text: str) -> int:
+    """A port number. Raises ValueError, which argparse turns into a sentence."""
+    number = int(text)
+    if not 0 <= number <= 65_535:
+        raise ValueError(text)
+    return number
+
+
+def main() -> None:
+    """Serve until Ctrl-C or SIGTERM. Exit code 1 and one sentence when it cannot start."""
+    args = arguments()
+    from treadle.config import Settings
+    from treadle.errors import StartError
+
+    plugins = os.environ.get("TREADLE_PLUGINS", "")
+    settings = Settings(data=args.data.absolute(), host=args.host, port=args.port, token=not args.no_token,
+                        open_browser=args.open, dev=args.dev, demo=args.demo,
+                        **({"plugins": Path(plugins).absolute()} if plugins else {}))
+    try:
+        from treadle.web.serve import run
+
+        run(settings)
+    except StartError as error:
+        sys.exit(f"{error.message} {error.hint}".strip())
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] in ("treadle", "plugins"):
+            raise
+        sys.exit(f"The package {error.name} is not installed. `make run` installs what Treadle needs and starts it.")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The log: one line per thing that matters, to stderr and to a file that rotates.
+
+Texts of messages, answers, tokens and keys are never in it. An exception is written as its type and the lines it came
+through; its own words only where they are about a file, a socket, the database or a failure we named, as the words of
+any other may quote what a person typed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from .errors import Refused, TreadleError
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+FILE_SIZE = "2 MB"
+FILES_KEPT = 5
+
+_hidden: list[str] = []
+
+
+def begin(folder: Path | None) -> None:
+    """Log to stderr and, from the first line on, to `folder`/treadle.log. Called again, it starts anew."""
+    logger.remove()
+    logger.configure(patcher=_patch)
+    logger.add(sys.stderr, format=_line, level="INFO", backtrace=False, diagnose=False)
+    if folder is not None:
+        logger.add(folder / "treadle.log", format=_line, level="INFO", backtrace=False, diagnose=False, delay=True,
+                   rotation=FILE_SIZE, retention=FILES_KEPT, opener=_private, encoding="utf-8")
+    logging.basicConfig(handlers=[_Routed()], level=logging.WARNING, force=True)
+
+
+def hide(secret: str) -> None:
+    """Never write `secret`, wherever it may turn up."""
+    _hidden.append(secret)
+
+
+def _private(file: str, flags: int) -> int:
+    return os.open(file, flags, 0o600)
+
+
+def _line(record: Record) -> str:
+    """The format of a record: loguru fills in the braces."""
+    trace = "\n{extra[trace]}" if "trace" in record["extra"] else ""
+    return "{time:YYYY-MM-DD HH:mm:ss} {level: <7} {message}" + trace + "\n"
+
+
+def _patch(record: Record) -> None:
+    if (exception := record["exception"]) is not None and exception.value is not None:
+        record["extra"]["trace"] = _clean(trace_of(exception.value))
+    record["message"] = _clean(record["message"])
+
+
+def _clean(text: str) -> str:
+    for secret in _hidden:
+        text = text.replace(secret, "...")
+    return text
+
+
+def trace_of(error: BaseException) -> str:
+    """What happened and where, without the words of an exception that may quote a person."""
+    words = str(error) if isinstance(error, (OSError, sqlite3.Error)) else ""
+    if isinstance(error, TreadleError) and not isinstance(error, Refused):
+        words = error.message
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    lines = [trace_of(cause), "  which led to:"] if cause is not None else []
+    lines += [f"  {at.filename}:{at.lineno} in {at.name}" for at in traceback.extract_tb(error.__traceback__)]
+    lines.append(f"  {type(error).__name__}: {words}" if words else f"  {type(error).__name__}")
+    return "\n".join(lines)
+
+
+class _Routed(logging.Handler):
+    """Sends what libraries log (uvicorn, asyncio) the same way."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        exception = record.exc_info[1] if record.exc_info else None
+        text = record.getMessage().partition("\n")[0]
+        logger.opt(exception=exception).log(record.levelname, "{}: {}", record.name, text)
