@@ -126,6 +126,13 @@ class Conversations:
                             f"AND {which} {older} {newest}) ORDER BY id",
                             {"conversation": conversation, "after": after, "before": before, "limit": limit})
 
+    def oldest(self, conversation: int, *, shown: int, before: int = 0) -> int:
+        """The id of the oldest of the newest `shown` live rows (with `before`: of those below that id), where there
+        are older ones; otherwise 0."""
+        rows = self._db.rows("SELECT id FROM messages WHERE conversation = ? AND deleted = 0 AND (? = 0 OR id < ?) "
+                             "ORDER BY id DESC LIMIT 2 OFFSET ?", (conversation, before, before, shown - 1))
+        return int(rows[0]["id"]) if len(rows) == 2 else 0
+
     def get(self, message: int) -> Message:
         """One row, also a tombstone. Raises `NotFound`."""
         if (found := self._first("id = ?", (message,))) is None:

@@ -15,6 +15,7 @@ from ...conversation import Message
 from ..markdown import render
 from .icons import icon
 
+ENCODING = 'enctype="application/x-www-form-urlencoded"'
 RESTARTED = "The server restarted during this reply."
 WAITS = "Sent when a model is ready"
 
@@ -40,10 +41,10 @@ def MessageRow(message: Message, body_html: str = "", thinking_html: str = "", *
 def _arrival(message: Message) -> NotStr:
     at = time.strftime("%H:%M", time.localtime(message.created_at))
     title = escape(message.title)
+    sign = icon("layers" if message.endpoint == "home" else "workflow", small=True)
     return NotStr(
         f'<article class="arrival" id="m{message.id}" aria-label="{title}, {at}"><p class="tool">'
-        f'{icon("layers" if message.endpoint == "home" else "workflow", small=True)}<span>{title}</span><span>{at}</span>'
-        f'</p>{render(message.text)}</article>')
+        f'{sign}<span>{title}</span><span>{at}</span></p>{render(message.text)}</article>')
 
 
 def _waiting(message: Message, plain: str | None) -> str:
@@ -67,15 +68,16 @@ def _thinking(message: Message, thinking_html: str, plain: str | None) -> str:
         said = f'Thinking{_ticking(message.answered_at, plain, before=" for ")}<span class="caret"></span>'
     else:
         said = "Thought"
-    return (f'<details class="fold" id="m{message.id}-fold"><summary>{icon("chevron-right", small=True)}{said}</summary>'
+    return (f'<details class="fold" id="m{message.id}-fold"><summary>'
+            f'{icon("chevron-right", small=True)}{said}</summary>'
             f'<div class="plain-text" id="m{message.id}-thinking">{thinking_html}</div></details>')
 
 
 def _ticking(since: float | None, plain: str | None, *, before: str = "") -> str:
-    """Seconds that app.js counts, from 2 s on: `before` and "6 s", written into the element, which is shown then."""
+    """Seconds that app.js counts, from 2 s on: `before` and "6 s", written into this element."""
     if since is None or plain is not None:
         return ""
-    return f'<span data-since="{since:.3f}" data-before="{before}" hidden></span>'
+    return f'<span data-since="{since:.3f}" data-before="{before}"></span>'
 
 
 def _notice(message: Message, plain: str | None) -> str:
@@ -98,8 +100,10 @@ def _by(message: Message, plain: str | None) -> str:
     """Under a reply that has ended: copy, how it ended, the model, its speed."""
     if message.state not in ("done", "stopped"):
         return ""
-    copy = f'<button class="btn icon sm" type="button" aria-label="Copy the reply" data-copy="m{message.id}-body">' \
-           f'{icon("copy", small=True)}</button>' if message.text and plain is None else ""
+    copy = ""
+    if message.text and plain is None:
+        copy = f'<button class="btn icon sm" type="button" aria-label="Copy the reply" ' \
+               f'data-copy-from="m{message.id}-body">{icon("copy", small=True)}</button>'
     facts = ["Stopped"] if message.state == "stopped" else []
     if message.model:
         facts.append(escape(message.model))
@@ -118,7 +122,7 @@ def _act(message: Message, verb: str, label: str, look: str, plain: str | None) 
     """A form with one button; htmx sends it where there is JavaScript."""
     url = f"/chat/{message.conversation}/{verb}/{message.id}"
     how = f'hx-post="{url}" hx-swap="none" ' if plain is None else ""
-    return (f'<form method="post" action="{url}{plain or ""}" {how}enctype="application/x-www-form-urlencoded">'
+    return (f'<form method="post" action="{url}{escape(plain or "")}" {how}{ENCODING}>'
             f'<button class="btn {look} sm">{label}</button></form>')
 
 
@@ -140,34 +144,61 @@ def ComposerAction(active: Message | None) -> NotStr:
     elif active.state == "waiting":
         button = f'<button class="btn line sm" id="act" form="cancel" name="reply" value="{active.id}">Cancel</button>'
     else:
-        button = '<button class="send" id="act" form="stop" aria-label="Stop the reply"><span class="stop"></span></button>'
+        button = '<button class="send" id="act" form="stop" aria-label="Stop the reply">' \
+                 '<span class="stop"></span></button>'
     return NotStr(f'<span id="composer-action">{button}</span>')
 
 
-def Composer(conversation: int, title: str, active: Message | None) -> NotStr:
-    """Where a person writes. `title`: of the place they ask about.
+def Composer(conversation: int, ask: str, active: Message | None) -> NotStr:
+    """Where a person writes. `ask`: what it invites to. Where they are is read from the page's address.
 
-    Its answers swap nothing (`hx-swap="none"`): what is new comes by the stream. A refusal is a status of 400 or more
-    with one sentence as plain text, which app.js shows above the composer, where it puts the text back.
+    Its answers swap nothing (`hx-swap="none"`, also for an error): what is new comes by the stream. A refusal is a
+    status of 400 or more with one sentence as plain text; app.js shows it above the composer and puts the text back.
     The answer to Cancel is the question's text, as plain text: app.js puts it before what has been typed since.
     """
     url = f"/chat/{conversation}"
     return NotStr(
-        f'<form class="composer" id="composer" method="post" action="{url}" hx-post="{url}" hx-swap="none" '
-        'enctype="application/x-www-form-urlencoded"><label class="sr" for="text">Message the assistant</label>'
-        f'<textarea id="text" name="text" rows="1" placeholder="Ask about {escape(title)}"></textarea>'
+        f'<form class="composer" id="composer" method="post" action="{url}" hx-post="{url}" hx-swap="none" {ENCODING}>'
+        '<label class="sr" for="text">Message the assistant</label>'
+        f'<textarea id="text" name="text" rows="1" placeholder="{escape(ask)}"></textarea>'
         f'<div class="row"><span class="sp"></span>{ComposerAction(active)}</div></form>'
         + "".join(f'<form id="{verb}" method="post" action="{url}/{verb}" hx-post="{url}/{verb}" hx-swap="none" '
-                  'enctype="application/x-www-form-urlencoded" hidden></form>' for verb in ("stop", "cancel")))
+                  f"{ENCODING} hidden></form>" for verb in ("stop", "cancel")))
 
 
-def Earlier(conversation: int, before: int, *, plain: str | None = None) -> NotStr:
-    """The way to the rows before message `before`; they take its place, under a new one. 0: there are none."""
+def PlainComposer(conversation: int, ask: str, query: str, *, client_id: str, text: str = "",
+                  problem: str = "") -> NotStr:
+    """The composer of the page without JavaScript. `text`: what is given back; `problem`: why it was not sent."""
+    said = f'<p class="err" id="text-error">{icon("circle-alert", small=True)}<span>{escape(problem)}</span></p>' \
+        if problem else ""
+    marks = ' aria-invalid="true" aria-describedby="text-error"' if problem else ""
+    return NotStr(
+        f'<form class="composer" method="post" action="/chat/{conversation}{escape(query)}" {ENCODING}>'
+        f'<input type="hidden" name="client_id" value="{client_id}">'
+        f'<label class="sr" for="text">Message the assistant</label>{said}'
+        f'<textarea id="text" name="text" rows="3" placeholder="{escape(ask)}"{marks}>\n{escape(text)}</textarea>'
+        '<div class="row"><span class="sp"></span><button class="btn solid sm">Send</button></div></form>')
+
+
+def PlainRunning(active: Message | None, query: str) -> NotStr:
+    """In place of that composer while a reply runs or something is still to be said."""
+    if active is None:
+        return NotStr(_box("clock", "The place is being announced; this page reloads every 2 seconds."))
+    verb, label, text = ("cancel", "Cancel", "Your question waits for a model") if active.state == "waiting" else \
+        ("stop", "Stop", "The reply is being written")
+    return NotStr(_box("clock", f"{text}; this page reloads every 2 seconds.",
+                       f'<form method="post" action="/chat/{active.conversation}/{verb}{escape(query)}" {ENCODING}>'
+                       f'<button class="btn line sm" name="reply" value="{active.id}">{label}</button></form>'))
+
+
+def Earlier(conversation: int, before: int, query: str = "") -> NotStr:
+    """The way to the rows before message `before`; they come above the others. 0: there are none.
+
+    `query`: what the page without JavaScript carries along.
+    """
     if not before:
         return NotStr('<div id="earlier"></div>')
     url = f"/chat/{conversation}?before={before}"
-    if plain is not None:
-        href, how = f"{url}&{plain[1:]}" if plain else url, ""
-    else:
-        href, how = url, f' hx-get="{url}" hx-target="#earlier" hx-swap="outerHTML"'
-    return NotStr(f'<div id="earlier"><a class="btn ghost sm" href="{escape(href)}"{how}>Earlier messages</a></div>')
+    href = escape(url + query.replace("?", "&", 1))
+    return NotStr(f'<div id="earlier"><a class="btn ghost sm" href="{href}" hx-get="{url}" hx-target="#earlier" '
+                  'hx-swap="outerHTML">Earlier messages</a></div>')
