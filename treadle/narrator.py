@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from .errors import NotFound, StorageError
-from .plugins import Broken
+from .workflow import Broken
 
 if TYPE_CHECKING:
     from .clock import Clock
@@ -82,10 +82,10 @@ class Narrator:
         """The stream of a page somebody looks at connects for the first time: a typed URL, a bookmark, a restart.
 
         An arrival once per conversation, place and server start; a place announced in another way counts as that.
-        Unknown places and conversations are nobody's arrival.
+        An unknown place is nobody's arrival. Raises `NotFound` for an unknown conversation.
         """
         place = (conversation, endpoint)
-        if place in self._greeted or self._plugins.get(endpoint) is None or not self._conversations.exists(conversation):
+        if place in self._greeted or self._plugins.get(endpoint) is None:
             return
         self._greeted.add(place)
         self.arrive(conversation, endpoint)

@@ -1,0 +1,385 @@
+"""What people see of a conversation: rows drawn once for all who look, and only while somebody looks.
+
+A viewer is a cursor. `page_rows` draws the log for a page; `frame` draws what a cursor lacks, as one SSE message of
+`<hx-partial>`s which all viewers at the same position share. Every partial is idempotent, so that a cursor which is
+too low does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from html import escape, unescape
+from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
+
+from fasthtml.common import to_xml
+
+from ..conversation import Message, joined
+from ..core import Core
+from .components.chat import ComposerAction, MessageRow
+from .components.model import Condition, ModelPicker
+from .components.runs import run_changed
+from .streaming import LivePlain, LiveReply, render_reply
+
+if TYPE_CHECKING:
+    from .deps import Web
+
+PAGE = 100            # rows of a page; a viewer who lacks more gets the rows of a page instead
+ON_LOOP = 4_000       # characters of settled replies that may be rendered on the loop; more goes to a thread
+PATIENCE_S = 0.5      # how long a page waits for the rendering of a reply that is being written
+CACHE = 8_000_000     # characters of drawn HTML kept
+IDLE = 8              # viewports kept after their last viewer has left: a reload goes on where it was
+RUNS = 50             # of which a snapshot says that they may have changed
+ANNOUNCED = 1_500     # characters of a reply that are read out; the whole of it is in the log
+EOL = re.compile("\r\n|\r|\n")
+TAG = re.compile(r"<[^>]*>")
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+THERE = " "           # content of an element that a morph leaves as it is
+
+
+class Position(NamedTuple):
+    """What a viewer has: the rows up to rev `rows`, and of replies the rendering up to rev `text`."""
+
+    rows: int
+    text: int
+
+
+NOTHING = Position(-1, -1)  # of a viewer whose cursor says nothing to us: it is given a snapshot
+
+
+class Frame(NamedTuple):
+    """One SSE message, b"" where there is nothing to tell, and where its viewer is then."""
+
+    data: bytes
+    end: Position
+
+
+def partial(target: str, swap: str, content: str = "") -> str:
+    """One swap of an htmx message."""
+    return f'<hx-partial hx-target="{target}" hx-swap="{swap}">{content}</hx-partial>'
+
+
+def sse(content: str, *, id: str) -> bytes:
+    """One SSE message. LF only, and split only where the format splits lines: not at U+2028 and the like."""
+    lines = "\ndata: ".join(EOL.split(content))
+    return (f"id: {id}\ndata: {lines}\n\n" if id else f"data: {lines}\n\n").encode()
+
+
+class Kept:
+    """What was drawn of messages that change no more, by their ids: whole rows, and of replies the bodies.
+
+    Holds at least two pages; above `CACHE` characters what has not been used for longest goes.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: OrderedDict[int, str] = OrderedDict()
+        self._size = 0
+
+    def get(self, id: int) -> str | None:
+        """What was kept, or None."""
+        found = self._drawn.get(id)
+        if found is not None:
+            self._drawn.move_to_end(id)
+        return found
+
+    def keep(self, id: int, drawn: str) -> str:
+        """Keep and return it."""
+        self._size += len(drawn) - len(self._drawn.pop(id, ""))
+        self._drawn[id] = drawn
+        while self._size > CACHE and len(self._drawn) > 2 * PAGE:
+            self._size -= len(self._drawn.popitem(last=False)[1])
+        return drawn
+
+
+class _Live:
+    """A reply while it is written, rendered once for all viewers."""
+
+    def __init__(self, message: Message, wake: Callable[[], None]) -> None:
+        self.id, self.born = message.id, message.born
+        self.fed = self._given = message.born  # the revs of the newest piece and of the newest text it was given
+        self.ended = False
+        self._length = self._thought = 0
+        self._text = LiveReply(f"m{message.id}", wake=wake)
+        self._thinking = LivePlain(f"m{message.id}-thinking")
+
+    @property
+    def behind(self) -> bool:
+        """Whether there is text that is not rendered yet."""
+        return self._text.rev < self._given
+
+    @property
+    def rev(self) -> int:
+        """How far the rendering has come, while it is behind."""
+        return max(self._text.rev, self.born)
+
+    @property
+    def body(self) -> str:
+        return self._text.html()
+
+    @property
+    def thinking(self) -> str:
+        return self._thinking.html() if self._thought else ""
+
+    def feed(self, text: str, thinking: str, rev: int) -> None:
+        """More of the reply, up to `rev`."""
+        if thinking:
+            self._thinking.feed(thinking, rev)
+            self._thought += len(thinking)
+        if text:
+            self._text.update(text, rev)
+            self._length += len(text)
+            self._given = rev
+        self.fed = rev
+
+    def end(self, message: Message) -> None:
+        """The reply is settled: what no piece has told, then the end of the text."""
+        self.feed(message.text[self._length:], message.thinking[self._thought:], message.rev)
+        self._text.close(message.rev)
+        self._given, self.ended = message.rev, True
+
+    def changes(self, after: int) -> str:
+        """What a viewer at rev `after` lacks of it."""
+        return self._thinking.changes(after) + self._text.changes(after)
+
+    async def rendered(self) -> None:
+        """Wait until nothing is behind. Cancelling leaves the rendering alone."""
+        await self._text.settled()
+
+
+class Viewport:
+    """One conversation, as its viewers see it.
+
+    `generation` rises when there is something for them; `watched` counts them. Both are moved by `delivery`.
+    """
+
+    def __init__(self, core: Core, conversation: int, kept: Kept) -> None:
+        self.conversation = conversation
+        self.generation = self.watched = 0
+        self._core, self._db, self._feed, self._rows = core, core.db, core.feed, core.conversations
+        self._kept = kept
+        self._lives: dict[int, _Live] = {}
+        self._frames: dict[Position, Frame] = {}
+        self._tick = -1
+
+    def exists(self) -> bool:
+        """Whether the conversation is still there."""
+        return self._rows.exists(self.conversation)
+
+    # -- a page
+
+    def page_rows(self) -> tuple[str, str]:
+        """The cursor of a page, and the inside of its #log-items. Nothing may be awaited until the page is drawn."""
+        self._follow()
+        cursor = min(self._feed.rev, self._rendered())
+        rows = self._rows.messages(self.conversation, limit=PAGE)
+        return f"{self._db.epoch}-{cursor}", "".join(self._row(row) for row in rows)
+
+    async def prepare(self) -> None:
+        """Render off the loop what the page will need and what is costly."""
+        await self._prepare(self._rows.messages(self.conversation, limit=PAGE))
+        self._follow()
+        for live in [live for live in self._lives.values() if live.behind]:
+            with suppress(TimeoutError):
+                await self._core.clock.wait_for(live.rendered(), PATIENCE_S)
+
+    # -- a stream
+
+    def position(self, cursor: str) -> Position:
+        """Where a viewer with this cursor is. Garbage, another database, the future: nowhere, it gets a snapshot."""
+        epoch, _, rev = cursor.rpartition("-")
+        if epoch != self._db.epoch or not (rev.isascii() and rev.isdigit() and len(rev) < 17):
+            return NOTHING
+        return Position(int(rev), int(rev)) if int(rev) <= self._feed.rev else NOTHING
+
+    def now(self) -> Position:
+        """Where a viewer is who has everything."""
+        return Position(self._feed.rev, self._feed.rev)
+
+    def id(self, at: Position) -> str:
+        """What a viewer at `at` may resume with; "" while its text is behind its rows."""
+        return f"{self._db.epoch}-{at.rows}" if at.text >= at.rows >= 0 else ""
+
+    def frame(self, at: Position) -> Frame:
+        """What a viewer at `at` lacks, as one message; drawn once for all who are there."""
+        if self._tick != self._feed.tick:
+            self._follow()
+            self._frames.clear()
+            self._tick = self._feed.tick
+        found = self._frames.get(at)
+        if found is None:
+            found = self._frames[at] = self._draw(at)
+        return found
+
+    async def prepare_after(self, at: Position) -> None:
+        """Render off the loop what the next frame will need and what is costly."""
+        if self._feed.rev > at.rows:
+            await self._prepare(self._rows.messages(self.conversation, after=at.rows) if at.rows > 0
+                                else self._rows.messages(self.conversation, limit=PAGE))
+
+    def rest(self) -> None:
+        """The last viewer has left: nothing is drawn until somebody comes, and what is finished is forgotten."""
+        self._frames.clear()
+        self._tick = -1
+        self._lives = {id: live for id, live in self._lives.items() if not live.ended}
+
+    # -- drawing
+
+    def _follow(self) -> None:
+        """Give the rendering what has been written since, and end it with its reply."""
+        active = self._rows.active(self.conversation)
+        if active is not None and active.id not in self._lives:
+            self._lives = {id: live for id, live in self._lives.items() if live.behind or not live.ended}
+            self._lives[active.id] = _Live(active, self._feed.wake)
+        for live in [live for live in self._lives.values() if not live.ended]:
+            if active is not None and active.id == live.id:
+                if pieces := self._rows.pieces(live.id, after=live.fed):
+                    live.feed(joined(pieces, "text"), joined(pieces, "thinking"), pieces[-1].rev)
+                continue
+            message = self._rows.get(live.id)
+            if message.deleted:
+                del self._lives[live.id]
+            else:
+                live.end(message)
+
+    def _rendered(self) -> int:
+        """Up to which rev everything is rendered."""
+        return min([self._feed.rev, *(live.rev for live in self._lives.values() if live.behind)])
+
+    def _draw(self, at: Position) -> Frame:
+        end = Position(self._feed.rev, self._rendered())
+        if at == end:
+            return Frame(b"", at)
+        rows = self._rows.messages(self.conversation, after=at.rows) if at.rows > 0 else []
+        if at.rows <= 0 or len(rows) > PAGE:
+            parts = [*self._snapshot(at.rows)]
+        else:
+            parts = [part for row in rows for part in self._change(row, at)]
+            parts += [live.changes(at.text) for live in self._lives.values() if live.born <= at.rows]
+            parts += self._around(at.rows, rows)
+        content = "".join(parts)
+        return Frame(sse(content, id=self.id(end)) if content else b"", end)
+
+    def _snapshot(self, after: int) -> Iterator[str]:
+        """Everything, for a viewer of whom nothing is known, or too little."""
+        rows = self._rows.messages(self.conversation, limit=PAGE)
+        yield partial("#log-items", "innerHTML", "".join(self._row(row) for row in rows))
+        yield self._composer()
+        yield from self._model()
+        for run in self._db.rows("SELECT key FROM runs WHERE rev > ? ORDER BY rev DESC LIMIT ?", (after, RUNS)):
+            yield _text(run_changed(run["key"]))
+
+    def _change(self, row: Message, at: Position) -> Iterator[str]:
+        """A row as it is now, for a viewer who does not have it or has it as it was."""
+        if row.deleted:
+            yield partial(f"#m{row.id}", "delete")
+        elif row.born > at.rows:
+            if row.role == "user" and row.client_id and NAME.fullmatch(row.client_id):
+                yield partial(f"#u-{row.client_id}", "delete")  # what app.js drew before the server had answered
+            yield partial(f"#m{row.id}", "delete")
+            yield partial("#log-items", "beforeend", self._row(row))
+        else:  # a morph leaves the inside of both texts alone: their changes come by themselves, or they are sent whole
+            live = self._lives.get(row.id)
+            thought = live.thinking if live is not None else row.thinking
+            yield partial(f"#m{row.id}", "outerMorph settle:0", str(MessageRow(row, THERE, THERE if thought else "")))
+            if live is None and row.role == "assistant":
+                yield partial(f"#m{row.id}-body", "innerMorph settle:0", self._body(row))
+                if thought:
+                    yield partial(f"#m{row.id}-thinking", "innerMorph settle:0", _plain(row))
+
+    def _around(self, after: int, rows: list[Message]) -> Iterator[str]:
+        """What stands around the log: the composer's button, the model, the runs, and what a screen reader says."""
+        replies = [row for row in rows if row.role == "assistant"]
+        if replies:
+            yield self._composer()
+            if said := self._said(replies[-1]):
+                yield partial("#announce", "innerHTML", escape(said))
+        if self._db.first("SELECT 1 FROM settings WHERE key = 'model.status' AND rev > ?", (after,)):
+            yield from self._model()
+        for run in self._db.rows("SELECT key FROM runs WHERE rev > ?", (after,)):
+            yield _text(run_changed(run["key"]))
+
+    def _said(self, reply: Message) -> str:
+        if reply.deleted or reply.state == "waiting":
+            return ""
+        if reply.active:
+            return "Replying"
+        live = self._lives.get(reply.id)
+        plain = unescape(TAG.sub("", live.body[:20 * ANNOUNCED])) if live is not None else reply.text
+        return plain if len(plain) <= ANNOUNCED else f"{plain[:ANNOUNCED].rpartition(' ')[0]} …"
+
+    def _composer(self) -> str:
+        button = ComposerAction(self._rows.active(self.conversation))
+        return partial("#composer-action", "outerMorph settle:0", str(button))
+
+    def _model(self) -> Iterator[str]:
+        status = self._core.llm.status
+        yield partial("#model", "outerMorph settle:0", _text(ModelPicker(status)))
+        yield partial("#condition", "outerMorph settle:0", _text(Condition(status)))
+
+    def _row(self, row: Message) -> str:
+        if row.role == "assistant":
+            live = self._lives.get(row.id)
+            if live is not None:
+                return str(MessageRow(row, live.body, live.thinking))
+            return str(MessageRow(row, self._body(row), _plain(row) if row.thinking else ""))
+        return self._kept.get(row.id) or self._kept.keep(row.id, str(MessageRow(row)))
+
+    def _body(self, row: Message) -> str:
+        return self._kept.get(row.id) or self._kept.keep(row.id, render_reply(f"m{row.id}", row.text))
+
+    async def _prepare(self, rows: list[Message]) -> None:
+        costly = [row for row in rows if row.role == "assistant" and row.text and row.id not in self._lives
+                  and self._kept.get(row.id) is None]
+        if sum(len(row.text) for row in costly) > ON_LOOP:
+            for row in costly:
+                self._kept.keep(row.id, await asyncio.to_thread(render_reply, f"m{row.id}", row.text))
+
+
+def _plain(row: Message) -> str:
+    thinking = LivePlain(f"m{row.id}-thinking")
+    thinking.feed(row.thinking, row.rev)
+    return thinking.html()
+
+
+def _text(component: object) -> str:
+    return component if type(component) is str else to_xml(component, indent=False)
+
+
+class Viewports:
+    """The viewports of a server: those that are watched, and a few that were."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._kept = Kept()
+        self._open: OrderedDict[int, Viewport] = OrderedDict()
+
+    def of(self, conversation: int) -> Viewport:
+        """The viewport of this conversation; all who ask share it while it is watched."""
+        found = self._open.get(conversation)
+        if found is None:
+            found = self._open[conversation] = Viewport(self._core, conversation, self._kept)
+            idle = [number for number, viewport in self._open.items() if not viewport.watched]
+            for number in idle[:-IDLE]:
+                del self._open[number]
+        self._open.move_to_end(conversation)
+        return found
+
+
+_OF: WeakKeyDictionary[Core, Viewports] = WeakKeyDictionary()
+
+
+def viewports(core: Core) -> Viewports:
+    """The viewports of this core's server."""
+    found = _OF.get(core)
+    if found is None:
+        found = _OF[core] = Viewports(core)
+    return found
+
+
+def viewport_of(web: Web) -> Viewport:
+    """The viewport of the conversation a page shows."""
+    return viewports(web.core).of(web.conversation)
