@@ -10,7 +10,7 @@ from types import ModuleType
 from fasthtml.core import FastHTML, fh_cfg
 
 from ..core import Core
-from . import routes
+from . import assets, routes
 from .guard import Guard
 from .problems import handlers
 from .routes.login import Door
@@ -31,7 +31,7 @@ def create_app(core: Core) -> Guard:
                    secret_key=core.folder.secret("key"), hdrs=[], htmlkw={"lang": "en"},
                    exception_handlers=handlers())
     app.state.core = core
-    modules = _modules()
+    modules = [assets, *_modules()]
     for module in modules:
         app.router.routes.extend(getattr(module, "routes", ()))
         if (ar := getattr(module, "ar", None)) is not None:
