@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 from fasthtml.common import to_xml
 from starlette.responses import HTMLResponse, Response
 
-from ..conversation import Place
 from .components import shell
-from .components.chat import Composer, Earlier
+from .components.chat import Composer
 from .components.icons import GLYPH
 from .components.model import Condition, ModelPicker
-from .viewport import viewport_of
+from .delivery import delivery
 
 if TYPE_CHECKING:
     from .deps import Web
@@ -45,12 +44,12 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
             f'{head}{inside}<hx-partial hx-target="#place" hx-swap="outerHTML settle:0">{shell.place_label(name, ask)}</hx-partial>'
             f'<hx-partial hx-target="#tab" hx-swap="outerHTML settle:0">{shell.tab_label(tab)}</hx-partial>'
             f'<hx-partial hx-target="#menu" hx-swap="innerMorph settle:0">{menu}</hx-partial>', status)
-    cursor, rows = viewport_of(web).page_rows()
-    conversation = web.conversation
-    status_of_model = web.core.llm.status
+    conversation, conversations = web.conversation, web.core.conversations
+    cursor, rows = delivery(web.core).viewports.of(conversation).page_rows()
+    model = web.core.llm.status
     pane = shell.chat_pane(
-        model=draw(ModelPicker(status_of_model)), condition=draw(Condition(status_of_model)), log=rows,
-        earlier=draw(Earlier(web)), composer=draw(Composer(web, Place(endpoint, run), ask)), place=name,
+        model=draw(ModelPicker(model)), condition=draw(Condition(model)), log=rows, place=name,
+        composer=draw(Composer(conversation, ask, web.core.conversations.active(conversation))),
         endpoint=endpoint if place else "home", chat=chat)
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head>{shell.head()}{head}</head><body>'
