@@ -6,13 +6,15 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from tests.fake_wire import Connection, Request
 
 DIRECTIVES = re.compile(r"(?<!\S)(\w+)=(\S+)")  # in the last message: the fields of Script that are numbers or yes/no
+KINDS: dict[str, Callable[[str], Any]] = {"int": int, "float": float, "str": str,
+                                          "bool": lambda value: value in ("1", "yes")}
 FOREVER = 1e9  # seconds
 MARKDOWN = """Here is **all** of it, with a [link](https://example.org/page).
 
@@ -95,16 +97,14 @@ class Script:
 
     def directed(self, said: str) -> Script:
         """This script with what the question says: words like n=50, tps=10, done=0, and markdown=1."""
-        kinds = {each.name: type(each.default) for each in fields(self)}
+        kinds = {each.name: KINDS.get(str(each.type)) for each in fields(self)}
         found: dict[str, Any] = {}
         for name, value in DIRECTIVES.findall(said):
             if name == "markdown":
                 found["text"] = MARKDOWN
-            elif kinds.get(name) is bool:
-                found[name] = value in ("1", "yes")
-            elif kinds.get(name) in (int, float, str):
+            elif kind := kinds.get(name):
                 with contextlib.suppress(ValueError):
-                    found[name] = kinds[name](value)
+                    found[name] = kind(value)
         return replace(self, **found)
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any, Self
 
-from tests.fake_scripts import FOREVER, MARKDOWN, Gate, Model, Pull, Reply, Script
+from tests.fake_scripts import FOREVER, KINDS, MARKDOWN, Gate, Model, Pull, Reply, Script
 from tests.fake_wire import Connection, Gone, Request
 
 __all__ = ["MARKDOWN", "FakeOllama", "Gate", "Model", "Pull", "Request", "Script"]
@@ -249,8 +249,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=11434)
     parser.add_argument("--no-model", action="store_true", help="nothing is pulled yet")
     for each in fields(Script):
-        if type(each.default) in (int, float):
-            parser.add_argument(f"--{each.name}", type=type(each.default), default=30 if each.name == "tps" else None)
+        if each.type in ("int", "float"):
+            parser.add_argument(f"--{each.name}", type=KINDS[each.type], default=30 if each.name == "tps" else None)
     given = vars(parser.parse_args())
     fake = FakeOllama({} if given.pop("no_model") else None, port=given.pop("port"))
     script = {name: value for name, value in given.items() if value is not None}

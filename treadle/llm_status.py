@@ -1,4 +1,4 @@
-"""What is known about the model: the states it can be in, and where Ollama is looked for."""
+"""What is known about the model: its words, the states it can be in, and where Ollama is looked for."""
 
 from __future__ import annotations
 
@@ -19,6 +19,18 @@ MAX_ADDRESS = 300  # characters
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a reply as it came. The last one has `done`, says why it ended (`reason`: stop, or length where the
+    model had no room left) and how fast it was."""
+
+    text: str = ""
+    thinking: str = ""
+    done: bool = False
+    tokens_per_s: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InstalledModel:
     """A model that is on the disk of the computer where Ollama runs. `size` in bytes."""
 
@@ -26,7 +38,7 @@ class InstalledModel:
     size: int
 
 
-SUGGESTED = InstalledModel("qwen3:8b", 5_200_000_000)  # what is offered where there is no model; said before it is fetched
+SUGGESTED = InstalledModel("qwen3:8b", 5_200_000_000)  # offered where there is no model, its size said before
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,7 @@ def parse_address(text: str) -> str:
     The port is 11434 where none is named, as Ollama has it, but that of the scheme after http:// and https://.
     An address to listen on (0.0.0.0, [::]) becomes the one to call. Raises `InvalidAnswer`.
     """
-    given = text.strip().strip("\"'").rstrip("/")
+    given = text.strip().strip("\"'")
     if not given or len(given) > MAX_ADDRESS or any(c.isspace() or not c.isprintable() for c in given):
         raise _no_address(text)
     scheme, found, rest = given.partition("://")
@@ -94,7 +106,7 @@ def parse_address(text: str) -> str:
     if port is None:
         port = {"http": 80, "https": 443}[scheme] if found else DEFAULT_PORT
     shown = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{shown}:{port}{parts.path}"
+    return f"{scheme}://{shown}:{port}{parts.path.rstrip('/')}"
 
 
 def _no_address(text: str) -> InvalidAnswer:
