@@ -260,8 +260,15 @@ class Conversations:
     def hold(self, reply: int) -> bool:
         """Nobody answered the connection: a reply without text waits again. False if it has text or is over."""
         with suppress(_Over), self._feed.change() as rev:
-            self._alter(reply, rev, "state = 'waiting', model = '', started_at = NULL",
+            self._alter(reply, rev, "state = 'waiting', model = '', note = '', started_at = NULL",
                         "state = 'streaming' AND answered_at IS NULL")
+            return True
+        return False
+
+    def remark(self, reply: int, note: str) -> bool:
+        """Say what a reply without text waits for; its first piece takes that away. False if it has text or is over."""
+        with suppress(_Over), self._feed.change() as rev:
+            self._alter(reply, rev, "note = :note", "state = 'streaming' AND answered_at IS NULL", note=note)
             return True
         return False
 
@@ -279,7 +286,7 @@ class Conversations:
                         {"id": reply, "kind": kind, "part": part, "rev": rev}).rowcount:
                     raise _Over
             if first or thinking_s is not None:
-                self._db.execute("UPDATE messages SET answered_at = coalesce(answered_at, ?), "
+                self._db.execute("UPDATE messages SET note = '', answered_at = coalesce(answered_at, ?), "
                                  "thinking_s = coalesce(thinking_s, ?), rev = ? WHERE id = ?",
                                  (self._clock.now(), thinking_s, rev, reply))
             return True

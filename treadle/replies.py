@@ -19,7 +19,7 @@ from .tasks import Tasks
 
 WINDOW_S = 0.04        # at most 25 flushes a second, the first at once
 MAX_REPLY = 1_000_000  # bytes of text and thinking together; a longer reply is cut
-AGAIN_S = 1.0          # between two tries to reach the model, or the disk
+AGAIN_S = 1.0          # between two tries to save what the disk refused
 CUT = "The reply was cut at 1 MB."
 NO_ROOM = "The model has no room left; the reply ends here."
 NO_TEXT = "The model sent no text."
@@ -191,6 +191,7 @@ class Replies:
                 if not self._conversations.begin(reply.id, model=self._llm.status.chosen):
                     return False
                 reply = self._conversations.get(reply.id)
+            loading = self._tasks.start(self._say_loading(live, reply), name=f"is the model of reply {reply.id} loaded")
             turns = await self._context.build(reply.conversation, reply.place, upto=reply.id)
             reader = asyncio.create_task(self._read(live, turns, reply.model), name=f"model for reply {reply.id}")
             try:
@@ -198,13 +199,18 @@ class Replies:
             except OllamaDown:
                 if live.size or not self._conversations.hold(reply.id):
                     raise
-                reply = self._conversations.get(reply.id)
+                reply = self._conversations.get(reply.id)  # waits again: the status knows that nobody is there
             finally:
+                loading.cancel()
                 reader.cancel()
                 await asyncio.wait([reader])  # it has closed its connection to the model
                 if not reader.cancelled():
                     reader.exception()  # known: either raised above, or of no interest after an end
-            await self._clock.sleep(AGAIN_S)  # the status may not know yet that nobody is there
+
+    async def _say_loading(self, live: Live, reply: Message) -> None:
+        """While the first piece is awaited, say so if the model has to be loaded, which can take minutes."""
+        if not await self._llm.in_memory(reply.model) and not live.flushed:
+            self._conversations.remark(reply.id, f"Loading {reply.model} into memory")
 
     async def _flush_until_end(self, live: Live, reader: asyncio.Task[None]) -> bool:
         def end(_: object) -> None:

@@ -29,7 +29,7 @@ def first(db: Database) -> None:
         # interrupted, of the others done. born: the rev it was inserted with. deleted = 1 is a tombstone: its text is
         # gone (a question taken back keeps it until the next one is asked), its rev tells viewers.
         # Of replies: question is the row it answers, continues the reply it goes on from; followed = 1 when a newer
-        # question or a continuation stands after it, so that it offers no Retry; note is a remark, error a failure;
+        # question or a continuation stands after it, so that it offers no Retry; note is a remark (while there is no text: what it waits for), error a failure;
         # started_at: sent to the model; answered_at: its first piece.
         """CREATE TABLE messages (
             id INTEGER PRIMARY KEY AUTOINCREMENT, conversation INTEGER NOT NULL REFERENCES conversations,
@@ -44,7 +44,7 @@ def first(db: Database) -> None:
         "WHERE role = 'assistant' AND state IN ('waiting', 'streaming') AND deleted = 0",
         "CREATE UNIQUE INDEX sent_once ON messages (conversation, client_id) WHERE client_id IS NOT NULL",
         "CREATE INDEX taken_back ON messages (conversation) WHERE role = 'user' AND deleted = 1 AND text != ''",
-        # the text of an active reply, one row a flush and kind (text | thinking); joined into messages.text when it settles
+        # the text of an active reply, one row a flush and kind (text | thinking); joined when it settles
         """CREATE TABLE pieces (
             id INTEGER PRIMARY KEY, message INTEGER NOT NULL REFERENCES messages,
             kind TEXT NOT NULL, text TEXT NOT NULL, rev INTEGER NOT NULL) STRICT""",

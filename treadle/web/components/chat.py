@@ -53,8 +53,8 @@ def _waiting(message: Message, plain: str | None) -> str:
         return f'<p class="tool" id="m{message.id}-wait">{icon("clock", small=True)}<span>{WAITS}</span></p>'
     if message.state != "streaming" or message.answered_at is not None:
         return ""
-    model = f"Waiting for {escape(message.model)}" if message.model else "Waiting for the model"
-    return (f'<p class="tool" id="m{message.id}-wait"><span class="caret"></span><span>{model}</span>'
+    what = escape(message.note or f"Waiting for {message.model or 'the model'}")
+    return (f'<p class="tool" id="m{message.id}-wait"><span class="caret"></span><span>{what}</span>'
             f'{_ticking(message.started_at, plain)}</p>')
 
 
@@ -88,7 +88,7 @@ def _notice(message: Message, plain: str | None) -> str:
         acts = f'{_act(message, "continue", "Continue", "line", plain)}{_retry(message, plain, "ghost")}' \
             if message.continuable else _retry(message, plain, "line")
         return _box("rotate-ccw", RESTARTED, acts)
-    return _box("info", message.note) if message.note else ""
+    return _box("info", message.note) if message.note and message.state == "done" else ""
 
 
 def _box(name: str, text: str, acts: str = "", *, bad: bool = False) -> str:
