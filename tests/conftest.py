@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -11,7 +12,9 @@ import pytest
 from tests.clock import ManualClock
 from tests.harness import NOWHERE, Server, same_origin
 from treadle.config import Settings
-from treadle.core import Core
+
+if TYPE_CHECKING:
+    from treadle.core import Core
 
 ADDRESS = "http://127.0.0.1:5001"  # of the app in `client`; nothing listens there
 
@@ -40,6 +43,8 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 @pytest.fixture
 async def core(settings: Settings, clock: ManualClock) -> AsyncIterator[Core]:
     """A core whose time is `clock`."""
+    from treadle.core import Core
+
     async with Core.open(settings, clock=clock) as core:
         yield core
 
