@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 from html.parser import HTMLParser
 
-VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
+VOID = frozenset(["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"])
 SKIP = (("msg", "body"), ("fold", "plain-text"))  # morphSkipChildren of htmx-config: parent and element by class
 
 

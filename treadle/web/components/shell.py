@@ -20,6 +20,7 @@ CONFIG = {
     "sse": {"reconnectDelay": 300, "reconnectMaxDelay": 3000},
     "morphIgnore": ["data-htmx-powered", "open", "popover"],  # what the reader unfolded stays unfolded
     "morphSkip": "[data-since]",  # seconds that app.js counts
+    "morphSkipChildren": ".msg > .body, .msg .plain-text",  # a reply that settles: its texts come by their own partials
 }
 KINDS = {"workflow": "Workflows", "tool": "Tools", "page": "Pages"}
 
