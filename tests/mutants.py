@@ -1,0 +1,77 @@
+"""`make mutants [ARGS="i3 i16"]`: each gating invariant fails against a version that was broken on purpose.
+
+A mutant is one replacement in one file. It is made in a copy of the tree, and the test that carries the invariant's
+number must fail there. Prints one line a mutant; exits 1 if a mutant survived.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One way to break an invariant. `before` stands exactly once in `file`."""
+
+    invariant: str
+    what: str
+    file: str
+    before: str
+    after: str
+
+
+MUTANTS: list[Mutant] = [
+]
+
+
+def tree(folder: Path) -> None:
+    """A copy of the files git knows or would add, as they are now."""
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in names.stdout.decode().split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+
+
+def killed(mutant: Mutant, folder: Path) -> bool:
+    """Whether a test of the invariant fails with the mutant in place. Raises if the mutant or its test is missing."""
+    file = folder / mutant.file
+    whole = file.read_text()
+    if whole.count(mutant.before) != 1:
+        raise SystemExit(f"{mutant.invariant}: {mutant.file} holds the text of the mutant {whole.count(mutant.before)} times")
+    file.write_text(whole.replace(mutant.before, mutant.after))
+    try:
+        run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k",
+                              f"test_{mutant.invariant.lower()}_"], cwd=folder, capture_output=True, text=True, timeout=600,
+                             env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+    finally:
+        file.write_text(whole)
+    if run.returncode not in (0, 1):
+        raise SystemExit(f"{mutant.invariant}: pytest ended with {run.returncode}\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+    return run.returncode == 1
+
+
+def main(wanted: list[str]) -> int:
+    """Try every mutant, or those of the named invariants."""
+    survived = 0
+    with tempfile.TemporaryDirectory() as name:
+        tree(Path(name))
+        for mutant in MUTANTS:
+            if wanted and mutant.invariant.lower() not in wanted:
+                continue
+            dead = killed(mutant, Path(name))
+            survived += not dead
+            print(f"{mutant.invariant:4} {'failed, as it must' if dead else 'SURVIVED'}: {mutant.what}", flush=True)
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main([word.lower() for word in sys.argv[1:]]))
