@@ -130,8 +130,8 @@ class Narrator:
 
     def _deliver(self, arrival: int) -> None:
         """Write the message and mark the arrival delivered in one transaction; once, whoever calls."""
-        row = self._db.one("SELECT conversation, endpoint, message FROM arrivals WHERE id = ?", (arrival,))
-        if row["message"] is not None:
+        row = self._db.first("SELECT conversation, endpoint FROM arrivals WHERE id = ? AND message IS NULL", (arrival,))
+        if row is None:
             return
         place = (row["conversation"], row["endpoint"])
         with self._feed.change() as rev:

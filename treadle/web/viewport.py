@@ -23,7 +23,8 @@ from ..core import Core
 from .components.chat import ComposerAction, MessageRow
 from .components.model import Condition, ModelPicker
 from .components.runs import run_changed
-from .streaming import LivePlain, LiveReply, render_reply
+from .markdown import render_reply
+from .streaming import LivePlain, LiveReply
 
 if TYPE_CHECKING:
     from .deps import Web

@@ -1,6 +1,7 @@
 """Arriving through the menu."""
 
-from __future__ import annotations
+from dataclasses import dataclass
+from urllib.parse import quote
 
 from fasthtml.core import APIRouter
 from starlette.responses import RedirectResponse
@@ -10,11 +11,22 @@ from ..deps import Web
 ar = APIRouter()
 
 
+@dataclass
+class GoForm:
+    """`to`: "chat" leads to the chat as a page of its own, for a browser without JavaScript."""
+
+    to: str = ""
+
+
 @ar.post("/redirect/{endpoint}")
-async def arrive(web: Web, endpoint: str) -> RedirectResponse:
+async def arrive(web: Web, endpoint: str, form: GoForm) -> RedirectResponse:
     """Note the arrival, then send the person to the place. A plain 303: htmx follows it and pushes its URL."""
     if web.fragment:
         web.core.narrator.arrive(web.conversation, endpoint)
-    else:  # without JavaScript no stream brings the message, so it is there before the page is
+    else:  # no stream brings the message, so it is there before the page is
         web.core.narrator.arrive_now(web.conversation, endpoint)
-    return RedirectResponse(web.url("/" if endpoint == "home" else f"/{endpoint}"), status_code=303)
+    path = "/" if endpoint == "home" else f"/{quote(endpoint)}"
+    if form.to == "chat":
+        path = f"/chat/{web.conversation}{'' if endpoint == 'home' else f'?at={quote(endpoint)}'}"
+        return RedirectResponse(path, status_code=303)
+    return RedirectResponse(web.url(path), status_code=303)
