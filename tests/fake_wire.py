@@ -126,4 +126,4 @@ def encode(data: Any) -> bytes:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return text.encode()
+    return text.encode(errors="backslashreplace")  # a lone half of a surrogate pair becomes its escape

@@ -29,8 +29,8 @@ def first(db: Database) -> None:
         # interrupted, of the others done. born: the rev it was inserted with. deleted = 1 is a tombstone: its text is
         # gone (a question taken back keeps it until the next one is asked), its rev tells viewers.
         # Of replies: question is the row it answers, continues the reply it goes on from; followed = 1 when a newer
-        # question or a continuation stands after it, so that it offers no Retry; note is a remark (while there is no text: what it waits for), error a failure;
-        # started_at: sent to the model; answered_at: its first piece.
+        # question or a continuation stands after it, so that it offers no Retry; error is a failure, note a remark
+        # (while there is no text: what it waits for); started_at: sent to the model; answered_at: its first piece.
         """CREATE TABLE messages (
             id INTEGER PRIMARY KEY AUTOINCREMENT, conversation INTEGER NOT NULL REFERENCES conversations,
             role TEXT NOT NULL, state TEXT NOT NULL, text TEXT NOT NULL DEFAULT '', thinking TEXT NOT NULL DEFAULT '',
