@@ -13,12 +13,12 @@ from .workflow import workflow
 
 if TYPE_CHECKING:
     from .files import File
-    from .replay import Ui
     from .shows import Table, plain
+    from .ui import Ui
 
 __all__ = ["File", "LongText", "Table", "Ui", "Upload", "plain", "workflow"]
 
-_LATE = {"File": "files", "Table": "shows", "Ui": "replay", "plain": "shows"}
+_LATE = {"File": "files", "Table": "shows", "Ui": "ui", "plain": "shows"}
 
 
 def __getattr__(name: str) -> Any:

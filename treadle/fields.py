@@ -6,7 +6,7 @@ import json
 import re
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NewType
 
@@ -83,8 +83,7 @@ class FieldSpec:
             return None
         if self.default is not None:
             return self.default
-        raise _refused({"choice": "Nothing is chosen: choose one.", "upload": "No file is chosen: choose one.",
-                        "whole_number": "This is empty: type a whole number."}.get(self.kind, "This is empty: type an answer."))
+        raise _refused(_EMPTY.get(self.kind, "This is empty: type an answer."))
 
     def _checked(self, value: Any) -> Any:
         """The value itself, if it is one of this field's. Raises `InvalidAnswer`."""
@@ -114,21 +113,22 @@ class FieldSpec:
     def to_json(self, value: Any) -> str:
         """The value as it is stored. Raises `InvalidAnswer` when it is none of this field's."""
         if self.kind == "upload" and value is not None:
-            value = str(getattr(value, "id", value))
+            value = {"file": str(getattr(value, "id", value))}
         elif self.kind != "upload" or not self.nullable:
             value = self._checked(value)
         return json.dumps(value, ensure_ascii=False)
 
     def from_json(self, text: str, *, open_file: OpenFile | None = None) -> Any:
-        """The stored value, fresh at each call. Raises `InvalidAnswer` when it no longer fits, `NotFound` for a file."""
+        """The stored value, fresh at each call. Raises `InvalidAnswer` when it no longer fits, `NotFound` of a file."""
         value = json.loads(text)
         if self.kind != "upload":
             return self._checked(value)
         if value is None and self.nullable:
             return None
-        if not isinstance(value, str):
+        if not isinstance(value, dict):
             raise _refused("This is no file: choose one.")
-        return FileId(value) if open_file is None else open_file(value)
+        id = FileId(value["file"])
+        return id if open_file is None else open_file(id)
 
     def proposal(self, text: str, *, open_file: OpenFile | None = None) -> Any:
         """What an old answer offers as a default: the value where it fits, what was typed where that can be edited."""
@@ -136,7 +136,7 @@ class FieldSpec:
             return self.from_json(text, open_file=open_file)
         except (InvalidAnswer, NotFound):
             value = json.loads(text)
-            editable = self.kind in ("text", "long_text") and isinstance(value, str | int) and not isinstance(value, bool)
+            editable = self.kind in ("text", "long_text") and type(value) in (str, int)
             return str(value) if editable else self.default
 
     def text(self, value: Any) -> str:
@@ -151,6 +151,13 @@ class FieldSpec:
         return str(getattr(value, "name", value))
 
 
+def file_ids(stored: Iterable[str | None]) -> list[str]:
+    """The ids of the files in stored values."""
+    return [json.loads(text)["file"] for text in stored if text is not None and text.startswith('{"file":')]
+
+
+_EMPTY = {"choice": "Nothing is chosen: choose one.", "upload": "No file is chosen: choose one.",
+          "whole_number": "This is empty: type a whole number."}
 _NAMES = {"text": "a text", "long_text": "a text", "whole_number": "a whole number", "yes_no": "yes or no",
           "choice": "a choice", "upload": "a file"}
 

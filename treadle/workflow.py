@@ -88,5 +88,6 @@ folder plugins/. On the right is this chat with a local model, served by Ollama.
 A workflow asks questions one after the other; each answer is stored at once, so that a run can be left and gone on
 with later. Revert, beside an answered step, asks it again with the old answer as a proposal. A finished run is locked
 and can be unlocked. The menu at the top left opens every workflow; the introduction is a good start.
-You see the place the person is in and the state of the open run. You cannot click or answer for them: say what to do.""",
+You see the place the person is in and the state of the open run. You cannot click or answer for
+them: say what to do.""",
     file="", order=0, code="home")

@@ -1,0 +1,192 @@
+"""An author's code in a thread of its own, with a deadline, and where in it something went wrong.
+
+A thread cannot be killed. `Ended` is raised inside it instead, again and again until it has ended; one that is held by
+a blocking call is left alone: it is a daemon, so it holds neither the server nor its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Generic, TypeVar
+
+from .errors import PluginError
+
+T = TypeVar("T")
+
+OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
+GIVE_UP_S = 0.5   # seconds of trying to end a thread
+INSIST_AFTER = 3  # tries that were swallowed before each line of the author's code raises
+PAUSE_S = 0.005   # seconds between two tries
+
+
+class Ended(BaseException):
+    """Raised inside an author's code when its time is over."""
+
+
+class _Insisting(Ended):
+    """Made in the thread that is to end: from here on each line that it runs raises, those of its handlers too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None and not _ours(frame):
+            frame.f_trace = _end_line
+            frame = frame.f_back
+        sys.settrace(_end_line)
+
+
+def _end_line(frame: FrameType, event: str, arg: Any) -> Any:
+    if _ours(frame):
+        return None
+    if event == "line":
+        raise Ended
+    return _end_line
+
+
+def _ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith(OWN)
+
+
+class Overdue(Exception):
+    """The time was over. `file` and `line`: where the author's code stood. `held`: its thread could not be ended."""
+
+    def __init__(self, file: str, line: int, *, held: bool) -> None:
+        super().__init__(f"{file}:{line}")
+        self.file, self.line, self.held = file, line, held
+
+
+class Call(Generic[T]):
+    """One call of `fn` in a new daemon thread. `folder`: that of the author's file."""
+
+    def __init__(self, fn: Callable[[], T], folder: str) -> None:
+        self._fn, self._folder = fn, folder
+        self._lock = threading.Lock()
+        self._over = False
+        self._value: T
+        self._error: BaseException | None = None
+        self._tell: Callable[[], None] = lambda: None
+        self._thread = threading.Thread(target=self._run, daemon=True, name="author")
+
+    async def result(self, seconds: float, *, give_up_s: float = GIVE_UP_S) -> T:
+        """What `fn` returns or raises. Raises `Overdue` after `seconds` and at most `give_up_s` more.
+
+        Cancelling ends the thread where that is possible, and does not wait for it.
+        """
+        loop = asyncio.get_running_loop()
+        over = asyncio.Event()
+        self._tell = lambda: _call_soon(loop, over.set)
+        self._thread.start()
+        try:
+            await asyncio.wait_for(over.wait(), seconds)
+        except TimeoutError:
+            where = self._where()
+            for tries in range(max(1, int(give_up_s / PAUSE_S))):
+                if not self._end(tries):
+                    break
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(over.wait(), PAUSE_S)
+            raise Overdue(*where, held=not self._over) from None
+        except asyncio.CancelledError:
+            self._end(0)
+            raise
+        return self._outcome()
+
+    def wait(self, seconds: float) -> T:
+        """The same without an event loop, for the start."""
+        over = threading.Event()
+        self._tell = over.set
+        self._thread.start()
+        if not over.wait(seconds):
+            where = self._where()
+            end = time.monotonic() + GIVE_UP_S
+            tries = 0
+            while self._end(tries) and time.monotonic() < end:
+                over.wait(PAUSE_S)
+                tries += 1
+            raise Overdue(*where, held=not self._over)
+        return self._outcome()
+
+    def _run(self) -> None:
+        try:
+            self._value = self._fn()
+        except BaseException as error:  # noqa: BLE001 - an author's code may raise anything; the caller gets it
+            self._error = error
+        while True:
+            try:
+                sys.settrace(None)
+                with self._lock:
+                    self._over = True
+                self._tell()
+                return
+            except Ended:  # it came after the author's code had ended
+                continue
+
+    def _end(self, tries: int) -> bool:
+        """Ask the thread to end, unless it has. True if it was asked."""
+        with self._lock:
+            if not self._over and self._thread.ident is not None:
+                kind = ctypes.py_object(Ended if tries < INSIST_AFTER else _Insisting)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), kind)
+            return not self._over
+
+    def _where(self) -> tuple[str, int]:
+        """File and line the author's code has reached."""
+        frame = sys._current_frames().get(self._thread.ident or 0)
+        while frame is not None and not frame.f_code.co_filename.startswith(self._folder):
+            frame = frame.f_back
+        return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
+
+    def _outcome(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+def _call_soon(loop: asyncio.AbstractEventLoop, fn: Callable[[], object]) -> None:
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(fn)
+
+
+def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "", file: str = "",
+          line: int = 0) -> PluginError:
+    """The error card of something an author's code raised: the deepest line of theirs, and a traceback from there.
+
+    `folder`: that of the author's file; paths are written as seen from the folder above it. `file` and `line` are
+    used where the traceback knows none. Call it in the author's thread: their `__str__` runs.
+    """
+    report = traceback.TracebackException.from_exception(error)
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(folder):
+        file, line = error.filename, error.lineno or 0
+    for frame in report.stack:
+        if frame.filename.startswith(folder) and not isinstance(error, SyntaxError):
+            file, line = frame.filename, frame.lineno or 0
+    part: traceback.TracebackException | None = report
+    while part is not None:
+        theirs = [n for n, frame in enumerate(part.stack) if frame.filename.startswith(folder)]
+        part.stack[:] = part.stack[theirs[0]:] if theirs else []
+        part = part.__cause__ or part.__context__
+    details = "".join(report.format()).replace(os.path.dirname(folder.rstrip(os.sep)) + os.sep, "")
+    if not message:
+        lines = "".join(report.format_exception_only()).strip().splitlines()
+        message = next((text for text in reversed(lines) if text and not text[0].isspace()), type(error).__name__)
+    return PluginError(message[:500], file=shown(file, folder), line=line, details=details, hint=hint)
+
+
+def folder_of(fn: Any) -> str:
+    """The folder of the file a function was written in, with a separator at its end; "" is no file of an author."""
+    code = getattr(fn, "__code__", None) or getattr(getattr(fn, "func", None), "__code__", None)
+    return os.path.dirname(code.co_filename) + os.sep if code is not None else ""
+
+
+def shown(file: str, folder: str) -> str:
+    """A path as a person reads it: from the folder above that of the plugins."""
+    return file.removeprefix(os.path.dirname(folder.rstrip(os.sep)) + os.sep)
