@@ -22,7 +22,7 @@ def digest(things: Any) -> str:
 
 def _plain(thing: Any) -> Any:
     if (content := getattr(thing, "sha256", None)) is not None:
-        return ["file", str(content)]
+        return ["content", str(content)]  # of a file or a Table
     if isinstance(thing, set | frozenset):
         return sorted(map(repr, thing))
     if isinstance(thing, bytes | bytearray):

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 from .digest import digest
 from .errors import InvalidAnswer, NotFound, PluginError
 from .fields import FieldSpec, OpenFile, Upload, field
+from .shows import check as check_shown
+from .shows.exports import check as check_export
 
 if TYPE_CHECKING:
     from .files import File
@@ -172,6 +174,7 @@ class Ui:
         """
         self._enter()
         things = what if isinstance(what, tuple) else (what,)
+        self._can_be_shown(things)
         approve = Approve(things, yes, no, digest(things), self._numbers(things))
         if self._trace is not None:
             self._trace.append((*self._at, f"approve {label!r}", (key, yes, no, approve.digest)))
@@ -180,6 +183,7 @@ class Ui:
     def show(self, *things: Any) -> None:
         """Show Markdown text, tables and whatever else can be drawn, in this place between the steps."""
         self._enter()
+        self._can_be_shown(things)
         if self._trace is not None:
             self._trace.append((*self._at, "show", digest(things)))
         if things:
@@ -193,6 +197,10 @@ class Ui:
         if name in self._exports:
             raise self._misuse(f"Two exports are called {name!r}, in lines {self._exports[name]} and {self._at[1]}.")
         self._exports[name] = self._at[1]
+        try:
+            check_export(name, data)
+        except TypeError as error:
+            raise self._misuse(str(error)) from None
         if self._trace is not None:
             self._trace.append((*self._at, f"export {name!r}", digest(data)))
         self._drawing.items.append(Export(name, self._slug(name, "", export=True), data))
@@ -218,6 +226,13 @@ class Ui:
         file, line = (step.file, step.line) if step is not None else self._at
         self._halt = Halt(problem, file=file, line=line)
         return self._halt
+
+    def _can_be_shown(self, things: tuple[Any, ...]) -> None:
+        try:
+            for thing in things:
+                check_shown(thing)
+        except TypeError as error:
+            raise self._misuse(str(error)) from None
 
     def _numbers(self, things: tuple[Any, ...]) -> int:
         self._shown += len(things)

@@ -1,0 +1,263 @@
+"""The files in plugins/: found, loaded each on its own, and the broken ones reported.
+
+A version of a plugin is a package named by its content: `treadle_plugins.v_<hash>` holds the file and the helpers it
+imports. So one version never runs another one's code, and nothing a plugin is called can hide another module.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from loguru import logger
+
+from .config import Settings
+from .errors import PluginError
+from .worker import Call, Overdue, blame, shown
+from .workflow import HOME, Broken, Workflow
+
+__all__ = ["HOME", "Broken", "Plugins", "Workflow"]
+
+PACKAGE = "treadle_plugins"
+IMPORT_DEADLINE_S = 10.0  # seconds one file may take to be imported
+UNNUMBERED = 10_000  # a file without a number in front of its name comes last
+RESERVED = frozenset({"home", "redirect", "events", "chat", "runs", "jobs", "files", "frame", "api", "login", "docs",
+                      "static", "model"})
+
+_NAME = re.compile(r"(?:(\d+)_)?(.+)\.py")
+_DECLARED = re.compile(r"^@workflow\(\s*(?P<q>[\"'])(?P<title>.*?)(?P=q).*?^(?:async +)?def +(?P<name>\w+)",
+                       re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """One file of a version."""
+
+    path: Path
+    text: bytes
+
+
+class _Finder:
+    """Serves the modules of every version that was loaded. One for the process, first in `sys.meta_path`."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, _Source] = {}  # by module name
+        self.packages: set[str] = {PACKAGE}
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None,
+                  target: ModuleType | None = None) -> ModuleSpec | None:
+        if name in self.packages:
+            return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
+        if (source := self.sources.get(name)) is None:
+            return None
+        spec = ModuleSpec(name, self, origin=str(source.path))  # type: ignore[arg-type]
+        spec.has_location = True
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        if (source := self.sources.get(module.__name__)) is not None:
+            exec(compile(source.text, str(source.path), "exec", dont_inherit=True), module.__dict__)
+
+
+_finder = _Finder()
+
+
+class Plugins:
+    """What the menu holds. `load` reads the folder; nothing in it can keep the server from starting."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.plugins.absolute()
+        self._all: list[Workflow | Broken] = []
+        self._by_endpoint: dict[str, Workflow | Broken] = {}
+
+    def load(self, *, deadline_s: float = IMPORT_DEADLINE_S) -> None:
+        """Find and import the plugins. A broken one becomes an error card and a line in the log.
+
+        `deadline_s`: seconds one file may take; it is ended then.
+        """
+        found: list[Workflow | Broken] = []
+        for order, path in self._files():
+            found += self._load(path, order, deadline_s)
+        self._by_endpoint = {}
+        self._all = [self._enter(item) for item in found]
+        for item in self._all:
+            if isinstance(item, Broken):
+                logger.warning("plugin {} is broken: {} (line {})", item.file, item.error.message, item.error.line)
+
+    def all(self) -> list[Workflow | Broken]:
+        """Every workflow and every broken one, in the order of the menu. Home is not among them."""
+        return list(self._all)
+
+    def get(self, endpoint: str) -> Workflow | Broken | None:
+        """What stands at `/{endpoint}`; `HOME` for home."""
+        return HOME if endpoint == HOME.endpoint else self._by_endpoint.get(endpoint)
+
+    def _files(self) -> list[tuple[int, Path]]:
+        """The plugins with their order. Not those switched off by `xx_`, the helpers and what is hidden."""
+        try:
+            paths = [path for path in self._folder.iterdir() if not path.name.startswith(("xx_", "_", "."))]
+        except OSError as error:
+            logger.warning("the plugins folder cannot be read: {}", error.strerror or error)
+            return []
+        named = [(match, path) for path in paths if (match := _NAME.fullmatch(path.name)) and path.is_file()]
+        files = [(int(match[1][:9]) if match[1] else UNNUMBERED, path) for match, path in named]
+        return sorted(files, key=lambda file: (file[0], file[1].name))
+
+    def _load(self, path: Path, order: int, deadline_s: float) -> list[Workflow | Broken]:
+        folder = f"{self._folder}{os.sep}"
+        text = b""
+        try:
+            text = path.read_bytes()
+            code, module_name = _version(path, text)
+            call = Call(lambda: _imported(module_name, folder), folder)
+            with _streams():
+                module = call.wait(deadline_s)
+            return self._declared(module, path, order, code)
+        except PluginError as error:
+            card = error
+        except Overdue as late:
+            card = PluginError(f"{path.name} was still being imported after {deadline_s:g} s", line=late.line,
+                               file=shown(late.file or str(path), folder), hint="Keep slow work out of its top level.")
+        except OSError as error:
+            card = PluginError(f"The file cannot be read: {error.strerror}", file=shown(str(path), folder))
+        return _broken(path, text, order, card, folder)
+
+    def _declared(self, module: ModuleType, path: Path, order: int, code: str) -> list[Workflow | Broken]:
+        """The workflows a module declares, in the order of their lines."""
+        file = shown(str(path), f"{self._folder}{os.sep}")
+        own = {id(value): value for value in vars(module).values()
+               if isinstance(value, Workflow) and value.fn.__module__ == module.__name__}
+        if not own:
+            raise PluginError("The file declares no workflow", file=file,
+                              hint="Put @workflow above an async def, or begin the file's name with an underscore.")
+        found: list[Workflow | Broken] = []
+        for each in sorted(own.values(), key=lambda workflow: workflow.fn.__code__.co_firstlineno):
+            try:
+                found.append(replace(each, file=file, order=order, code=code, training=_training(each, path)))
+            except OSError as error:
+                problem = f"training={each.training!r} cannot be read: {error.strerror}"
+                line = each.fn.__code__.co_firstlineno
+                found.append(Broken(each.endpoint, each.title, file, order, PluginError(problem, file=file, line=line)))
+        return found
+
+    def _enter(self, item: Workflow | Broken) -> Workflow | Broken:
+        """Give an item its address, or an error card at another one where the address is reserved or taken."""
+        problem = ""
+        if item.endpoint in RESERVED:
+            problem = f"The address /{item.endpoint} is reserved"
+        elif (other := self._by_endpoint.get(item.endpoint)) is not None:
+            problem = f"The address /{item.endpoint} is taken by {other.file}"
+        if problem:
+            line = item.fn.__code__.co_firstlineno if isinstance(item, Workflow) else item.error.line
+            error = PluginError(problem, file=item.file, line=line, hint="Give the function another name.")
+            free = f"{Path(item.file).stem}-{item.endpoint}"
+            item = Broken(free, item.title, item.file, item.order, item.error if isinstance(item, Broken) else error)
+        self._by_endpoint.setdefault(item.endpoint, item)
+        return item
+
+
+def _version(path: Path, text: bytes) -> tuple[str, str]:
+    """Register one version of a plugin with the finder: its code ("v_<hash>") and the name of its module."""
+    sources = {path.stem: _Source(path, text)}
+    waiting = [text]
+    while waiting:
+        for name in _helpers(waiting.pop()):
+            helper = path.parent / f"{name}.py"
+            if name not in sources and helper.is_file():
+                sources[name] = _Source(helper, helper.read_bytes())
+                waiting.append(sources[name].text)
+    mixed = hashlib.sha256()
+    for name in sorted(sources):
+        mixed.update(b"%s\0%d\0%s" % (str(sources[name].path).encode("utf-8", "surrogateescape"),
+                                      len(sources[name].text), sources[name].text))
+    code = f"v_{mixed.hexdigest()[:16]}"
+    package = f"{PACKAGE}.{code}"
+    _finder.packages.add(package)
+    _finder.sources |= {f"{package}.{name}": source for name, source in sources.items()}
+    if _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    return code, f"{package}.{path.stem}"
+
+
+def _helpers(text: bytes) -> Iterator[str]:
+    """The names of the modules a source imports from beside it: `from ._crawl import x`, `from . import _crawl`."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return  # the import will say it better
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            yield from [node.module.partition(".")[0]] if node.module else [alias.name for alias in node.names]
+
+
+def _imported(name: str, folder: str) -> ModuleType:
+    """Import one plugin. Whatever it raises becomes a `PluginError`."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or missing == PACKAGE:
+            raise blame(error, folder) from error
+        raise blame(error, folder, message=f"It needs {missing}, which is not installed",
+                    hint=f"python -m pip install {missing}") from error
+    except BaseException as error:
+        raise blame(error, folder) from error
+
+
+@contextmanager
+def _streams() -> Iterator[None]:
+    """Keep our output whatever an import does with it: what it prints is passed on afterwards."""
+    kept, spare = (sys.stdout, sys.stderr), (_Lasting(), _Lasting())
+    descriptors = [os.dup(number) for number in (1, 2)]
+    sys.stdout, sys.stderr = spare
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = kept
+        for number, copy in zip((1, 2), descriptors, strict=True):
+            try:
+                os.fstat(number)
+            except OSError:
+                os.dup2(copy, number)
+            os.close(copy)
+        for stream, text in zip(kept, spare, strict=True):
+            stream.write(text.getvalue())
+
+
+class _Lasting(io.StringIO):
+    """A stream that cannot be closed."""
+
+    def close(self) -> None:
+        """Leave it open: the next print would fail."""
+
+
+def _training(workflow: Workflow, path: Path) -> str:
+    """What the model is told: the text itself, or that of the .md file it names. Raises `OSError`."""
+    text = workflow.training
+    if text.endswith(".md") and "\n" not in text and len(text) < 200:
+        return (path.parent / text).read_text(encoding="utf-8", errors="replace")
+    return text
+
+
+def _broken(path: Path, text: bytes, order: int, error: PluginError, folder: str) -> list[Workflow | Broken]:
+    """The error cards of a file that does not load: one for each workflow it seems to declare, else for the file."""
+    match = _NAME.fullmatch(path.name)
+    stem = match[2] if match else path.stem
+    named = [(found["name"], found["title"]) for found in _DECLARED.finditer(text.decode("utf-8", "replace"))]
+    if not named:
+        named = [(re.sub(r"\W+", "_", stem), stem.replace("_", " ").capitalize())]
+    return [Broken(endpoint, title, shown(str(path), folder), order, error) for endpoint, title in dict(named).items()]
