@@ -106,7 +106,7 @@ class Llm:
         if found == "silent" and old.ready and old.address == address and self._silent < PATIENCE:
             return
         pull = old.pull if self._pulling is not None else None
-        status = ModelStatus("checking", address=address, chosen=old.chosen, pull=pull, problem=old.problem)
+        status = replace(old, kind="checking", address=address, models=(), pull=pull, was_down=False)
         if isinstance(found, str):
             if found != "refused" or not (is_default(address) or address == self._default):
                 status = replace(status, kind="wrong_address")
@@ -119,7 +119,7 @@ class Llm:
             wanted = self._read("model.chosen")
             if old.kind not in ("checking", "ready"):
                 self._said_until = self._clock.monotonic() + SAID_S
-            status = replace(status, kind="ready", models=found, problem="",
+            status = replace(status, kind="ready", models=found, problem="", failed="",
                              chosen=wanted if wanted in names else names[0],
                              was_down=self._clock.monotonic() < self._said_until)
         self._show(status)
@@ -208,11 +208,11 @@ class Llm:
             task.cancel()
             self._progress(None)
 
-    def _progress(self, pull: PullProgress | None, *, problem: str = "") -> None:
+    def _progress(self, pull: PullProgress | None, *, problem: str = "", failed: str = "") -> None:
         kind = self.status.kind
         if kind in ("no_model", "pulling"):
             kind = "pulling" if pull else "no_model"
-        self._show(replace(self.status, kind=kind, pull=pull, problem=problem))
+        self._show(replace(self.status, kind=kind, pull=pull, problem=problem, failed=failed))
 
     async def _pull(self, name: str) -> None:
         problem = ""
@@ -227,7 +227,7 @@ class Llm:
             problem = f"{name} was not downloaded: {reason[:1].lower()}{reason[1:]}"
         self._pulling = None  # not after a Stop: that cancels, and may have begun another
         if problem:
-            self._progress(None, problem=problem)
+            self._progress(None, problem=problem, failed=name)
         await self.check()
 
     # -- replies

@@ -56,7 +56,7 @@ class ModelStatus:
     """What the picker and the condition above the composer are drawn from.
 
     `was_down`: ready again after a condition was shown; True for the few seconds in which that is said.
-    `problem`: why the last download failed.
+    `problem`: a sentence that says why the download of `failed` failed.
     """
 
     kind: Kind = "checking"
@@ -66,6 +66,7 @@ class ModelStatus:
     pull: PullProgress | None = None
     was_down: bool = False
     problem: str = ""
+    failed: str = ""
 
     @property
     def ready(self) -> bool:

@@ -11,13 +11,13 @@ from starlette.responses import HTMLResponse, Response
 from .components import shell
 from .components.chat import Composer
 from .components.icons import GLYPH
-from .components.model import Condition, ModelPicker
+from .components.model import AddressForm, Condition, ModelPicker
 from .delivery import delivery
 
 if TYPE_CHECKING:
     from .deps import Web
 
-PAGES = {"docs": "Documentation", "": "No such page"}  # what is no place: it narrates nothing
+PAGES = {"docs": "Documentation", "model": "Model", "": "No such page"}  # what is no place: it narrates nothing
 
 
 def draw(*parts: Any) -> str:
@@ -48,7 +48,7 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
     cursor, rows = delivery(web.core).viewports.of(conversation).page_rows()
     model = web.core.llm.status
     pane = shell.chat_pane(
-        model=draw(ModelPicker(model)), condition=draw(Condition(model)), log=rows, place=name,
+        model=draw(ModelPicker(model), AddressForm(model.host)), condition=draw(Condition(model)), log=rows, place=name,
         composer=draw(Composer(conversation, ask, web.core.conversations.active(conversation))),
         endpoint=endpoint if place else "home", chat=chat)
     return HTMLResponse(

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from ...conversation import FIRST, Message, Place
 from ...errors import NotFound, Refused, TreadleError
 from ..components.chat import Earlier, MessageRow, PlainComposer, PlainRunning
+from ..components.model import Condition
 from ..components.shell import head
 from ..deps import Web
 from ..markdown import render_reply
@@ -143,11 +144,11 @@ async def _page(web: Web, conversation: int, *, text: str = "", problem: Treadle
         f'<!doctype html><html lang="en"><head>{head()}{"<meta http-equiv=refresh content=2>" if busy else ""}'
         f"<title>Assistant · {escape(title)} · Treadle</title></head>"
         '<body><main class="chat chat-page"><div class="chat-head"><h1>Assistant</h1>'
-        f'<span class="hint grow">{escape(title)}</span>'
+        f'<a class="hint grow" href="/model">{escape(core.llm.status.chosen or "No model")}</a>'
         f'<a class="btn ghost sm" href="{back}">Back to {escape(title)}</a></div>'
         '<div class="log" role="log" aria-live="off" aria-label="Conversation" tabindex="0">'
         f'<div class="log-pad">{Earlier(conversation, oldest, query)}<div class="log-items">{rows}</div></div></div>'
-        f'<div class="foot">{foot}</div></main></body></html>', problem.status if problem else 200)
+        f'<div class="foot">{Condition(core.llm.status, plain=True)}{foot}</div></main></body></html>', problem.status if problem else 200)
 
 
 async def _rows(web: Web, conversation: int, before: int, *, plain: str | None = None) -> str:
