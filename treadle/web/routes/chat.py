@@ -148,7 +148,8 @@ async def _page(web: Web, conversation: int, *, text: str = "", problem: Treadle
         f'<a class="btn ghost sm" href="{back}">Back to {escape(title)}</a></div>'
         '<div class="log" role="log" aria-live="off" aria-label="Conversation" tabindex="0">'
         f'<div class="log-pad">{Earlier(conversation, oldest, query)}<div class="log-items">{rows}</div></div></div>'
-        f'<div class="foot">{Condition(core.llm.status, plain=True)}{foot}</div></main></body></html>', problem.status if problem else 200)
+        f'<div class="foot">{Condition(core.llm.status, plain=True)}{foot}</div></main></body></html>',
+        problem.status if problem else 200)
 
 
 async def _rows(web: Web, conversation: int, before: int, *, plain: str | None = None) -> str:
