@@ -27,6 +27,7 @@ from ..markdown import render_reply
 ar = APIRouter()
 
 PAGE = 100        # rows of a page
+REFRESH = '<meta http-equiv="refresh" content="2">'
 MAX_ID = 2**63 - 1  # SQLite's; a larger number in an address is nobody
 
 
@@ -141,7 +142,7 @@ async def _page(web: Web, conversation: int, *, text: str = "", problem: Treadle
         client_id=secrets.token_urlsafe(12), text=text,
         problem=f"{problem.message} {problem.hint}".strip() if problem else "")
     return HTMLResponse(
-        f'<!doctype html><html lang="en"><head>{head()}{"<meta http-equiv=refresh content=2>" if busy else ""}'
+        f'<!doctype html><html lang="en"><head>{head()}{REFRESH if busy else ""}'
         f"<title>Assistant · {escape(title)} · Treadle</title></head>"
         '<body><main class="chat chat-page"><div class="chat-head"><h1>Assistant</h1>'
         f'<a class="hint grow" href="/model">{escape(core.llm.status.chosen or "No model")}</a>'
