@@ -28,6 +28,7 @@ class Web:
     conversation: int
     place: Place
     fragment: bool
+    rev: int  # when the request came in: what a page shows is at least as new, so its stream begins there
 
     @classmethod
     def __from_request__(cls, request: Request, data: dict) -> Self:
@@ -50,7 +51,7 @@ class Web:
             place = place_of(core, f"/{fields['at']}/{fields.get('run') or ''}")
         else:
             place = place_of(core, request.scope["path"])
-        return cls(core, request, conversation, place, fragment)
+        return cls(core, request, conversation, place, fragment, core.feed.rev)
 
     def url(self, path: str) -> str:
         """`path`, in the conversation this page shows."""

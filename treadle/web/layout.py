@@ -9,10 +9,10 @@ from fasthtml.common import to_xml
 from starlette.responses import HTMLResponse, Response
 
 from .components import shell
-from .components.chat import Composer
+from .components.chat import Composer, Earlier
 from .components.icons import GLYPH
 from .components.model import AddressForm, Condition, ModelPicker
-from .delivery import delivery
+from .viewport import PAGE, viewport_of
 
 if TYPE_CHECKING:
     from .deps import Web
@@ -23,6 +23,13 @@ PAGES = {"docs": "Documentation", "model": "Model", "": "No such page"}  # what 
 def draw(*parts: Any) -> str:
     """FT, safe strings, None and tuples of them as HTML without white space between."""
     return to_xml(parts, indent=False)
+
+
+async def prepare(web: Web) -> None:
+    """Render off the loop what the log of a whole page will need. Await it before `page`; without it the page is the
+    same and may take longer."""
+    if not web.fragment:
+        await viewport_of(web).prepare()
 
 
 def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = "", status: int = 200) -> Response:
@@ -45,11 +52,14 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
             f'<hx-partial hx-target="#tab" hx-swap="outerHTML settle:0">{shell.tab_label(tab)}</hx-partial>'
             f'<hx-partial hx-target="#menu" hx-swap="innerMorph settle:0">{menu}</hx-partial>', status)
     conversation, conversations = web.conversation, web.core.conversations
-    cursor, rows = delivery(web.core).viewports.of(conversation).page_rows()
+    cursor, rows = viewport_of(web).page_rows()
+    epoch, _, rev = cursor.rpartition("-")
+    cursor = f"{epoch}-{min(int(rev), web.rev)}"  # what is in #main may be as old as the request
     model = web.core.llm.status
     pane = shell.chat_pane(
-        model=draw(ModelPicker(model), AddressForm(model.host)), condition=draw(Condition(model)), log=rows, place=name,
-        composer=draw(Composer(conversation, ask, web.core.conversations.active(conversation))),
+        model=f"{ModelPicker(model)}{AddressForm(model.host)}", condition=str(Condition(model)), log=rows, place=name,
+        earlier=str(Earlier(conversation, conversations.oldest(conversation, shown=PAGE))),
+        composer=str(Composer(conversation, ask, conversations.active(conversation))),
         endpoint=endpoint if place else "home", chat=chat)
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head>{shell.head()}{head}</head><body>'

@@ -132,7 +132,8 @@ def live(conversation: int, since: str, endpoint: str) -> str:
             'hx-swap="none" hx-sync="this:drop" hx-trigger="load, every 15s, retry, visibilitychange from:document"></div>')
 
 
-def chat_pane(*, model: str, log: str, condition: str, composer: str, place: str, endpoint: str, chat: str) -> str:
+def chat_pane(*, model: str, earlier: str, log: str, condition: str, composer: str, place: str, endpoint: str,
+              chat: str) -> str:
     """The chat. Without JavaScript it holds the way to the page that chats without."""
     return (
         '<aside class="chat" id="chat" aria-label="Assistant">'
@@ -140,7 +141,7 @@ def chat_pane(*, model: str, log: str, condition: str, composer: str, place: str
         'aria-controls="chat" aria-valuemin="320" aria-valuemax="720" aria-valuenow="448" tabindex="0"></div>'
         f'<div class="chat-head"><h2>Assistant</h2>{model}</div>'
         '<div class="log js" id="log" role="log" aria-live="off" aria-label="Conversation" tabindex="0">'
-        f'<div class="log-pad"><div class="log-items" id="log-items">{log}</div></div></div>'
+        f'<div class="log-pad">{earlier}<div class="log-items" id="log-items">{log}</div></div></div>'
         f'<div class="foot js"><button class="btn sm jump" type="button" id="jump" hidden>'
         f'{icon("arrow-down", small=True)}New text below</button>'
         f'{condition}<div id="connection" role="status"></div>{composer}</div>'

@@ -14,7 +14,7 @@ from ...config import ROOT
 from ...errors import NotFound
 from ..components.icons import icon
 from ..deps import Web
-from ..layout import page
+from ..layout import page, prepare
 from ..markdown import render
 
 ar = APIRouter()
@@ -25,6 +25,7 @@ KINDS = {"tutorial": "Learn it", "how-to": "How to", "reference": "Look it up", 
 @ar.get("/docs")
 async def contents(web: Web) -> Response:
     """What there is to read, by kind."""
+    await prepare(web)
     sections = []
     for folder, heading in KINDS.items():
         links = [(name, _title(path)) for name, path in _pages().items() if name.startswith(f"{folder}/")]
@@ -43,6 +44,7 @@ async def document(web: Web, name: str) -> Response:
     path = _pages().get(name.removesuffix(".md"))
     if path is None:
         raise NotFound(f"There is no page called {name[:80]} in the documentation.", hint="All pages are under Documentation.")
+    await prepare(web)
     title = _title(path)
     html = await asyncio.to_thread(_render, path, path.stat().st_mtime_ns)
     body = (Div(A("Documentation", href=web.url("/docs")), H1(title), cls="head"), NotStr(f'<div class="prose">{html}</div>'))
