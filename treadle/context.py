@@ -24,7 +24,7 @@ ANSWER = 2_048                           # tokens of the window that are left fo
 BYTES_PER_TOKEN = 3                      # of UTF-8; most languages have more, so this is careful
 BUDGET = (WINDOW - ANSWER) * BYTES_PER_TOKEN  # bytes of everything that is sent
 MAX_TRAINING = BUDGET // 3
-MAX_FACTS = BUDGET // 6
+MAX_FACTS = BUDGET // 4
 
 YOU = """You are the assistant inside Treadle, an application that runs on the person's own computer. On the left they
 work through a workflow, step by step; on the right they talk to you. Help with the place they are in. Answer briefly,
