@@ -91,6 +91,10 @@ class Piece(NamedTuple):
     rev: int
 
 
+# one kind of the pieces of reply :id, in their order; SQLite does this ten times faster than Python
+JOINED = "(SELECT coalesce(group_concat(text, ''), '') FROM " \
+         "(SELECT text FROM pieces WHERE message = :id AND kind = '{}' ORDER BY rev, id))"
+SWEEP = 500  # pieces
 COLUMNS = ", ".join(field.name for field in fields(Message))
 
 
@@ -148,7 +152,7 @@ class Conversations:
         return self._select(f"SELECT {COLUMNS} FROM messages WHERE {ACTIVE} AND state = 'waiting' ORDER BY id")
 
     def pieces(self, message: int, *, after: int = 0) -> list[Piece]:
-        """What has been added to an active reply above rev `after`, in order. None once it is settled."""
+        """What has been added to an active reply above rev `after`, in order."""
         return [Piece(*row) for row in self._db.rows(
             "SELECT id, kind, text, rev FROM pieces WHERE message = ? AND rev > ? ORDER BY rev, id", (message, after))]
 
@@ -300,19 +304,25 @@ class Conversations:
         alone. Viewers wake after the commit. `error` is a failure, `note` a remark, both sentences for a person.
         """
         with suppress(_Over), self._feed.change() as rev:
-            pieces = self.pieces(reply)
-            self._alter(reply, rev, "state = :state, text = :text, thinking = :thinking, error = :error, note = :note, "
-                        "tokens_per_s = :tokens_per_s, thinking_s = coalesce(thinking_s, :thinking_s)", "1",
-                        state=state, error=storable(error), note=note, tokens_per_s=tokens_per_s, thinking_s=thinking_s,
-                        text=joined(pieces, "text") + rest, thinking=joined(pieces, "thinking") + rest_thinking)
-            self._db.execute("DELETE FROM pieces WHERE message = ?", (reply,))
+            self._alter(reply, rev, "state = :state, error = :error, note = :note, tokens_per_s = :tokens_per_s, "
+                        "thinking_s = coalesce(thinking_s, :thinking_s), text = " + JOINED.format("text") + " || :rest, "
+                        "thinking = " + JOINED.format("thinking") + " || :rest_thinking", "1", state=state,
+                        error=storable(error), note=note, tokens_per_s=tokens_per_s, thinking_s=thinking_s,
+                        rest=rest, rest_thinking=rest_thinking)
             return True
         return False
+
+    def sweep(self, reply: int) -> bool:
+        """Remove some of the pieces of a reply that is settled. Whether there may be more: many take long at once."""
+        with self._db.transaction():
+            return self._db.execute("DELETE FROM pieces WHERE id IN (SELECT id FROM pieces WHERE message = ? LIMIT ?)",
+                                    (reply, SWEEP)).rowcount == SWEEP
 
     def recover(self) -> None:
         """What a kill left `streaming` is `interrupted`; what waits goes on waiting. Before serving begins."""
         for row in self._db.rows(f"SELECT id FROM messages WHERE {ACTIVE} AND state = 'streaming'"):
             self.settle(row["id"], "interrupted")
+        self._db.execute("DELETE FROM pieces")  # all that are left belong to replies that have ended
 
     # -- rows
 

@@ -281,9 +281,14 @@ class Replies:
                                       tokens_per_s=live.tokens_per_s):
             logger.info("reply {}: {}, {} bytes", live.reply, state, live.size)
             if state != "interrupted":
+                self._tasks.start(self._sweep(live.reply), name=f"sweep after reply {live.reply}")
                 reply = self._conversations.get(live.reply)
                 for hook in self.after_reply:
                     self._tasks.start(_call(hook, reply), name=f"after reply {live.reply}")
+
+    async def _sweep(self, reply: int) -> None:
+        while self._conversations.sweep(reply):
+            await asyncio.sleep(0)
 
 
 async def _call(hook: Hook, reply: Message) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from tests.clock import ManualClock
-from treadle.conversation import FIRST, MAX_TEXT, Conversations, Message, Place, storable
+from treadle.conversation import FIRST, MAX_TEXT, SWEEP, Conversations, Message, Place, storable
 from treadle.db import Database
 from treadle.errors import Conflict, InvalidAnswer, NotFound, TooLarge
 from treadle.feed import Feed
@@ -120,6 +120,7 @@ def test_pieces_are_joined_with_the_rest_in_their_order(conversations):
     assert conversations.settle(reply.id, "done", rest="!", tokens_per_s=38.0)
     settled = conversations.get(reply.id)
     assert (settled.text, settled.state, settled.tokens_per_s) == (AWKWARD + "!", "done", 38.0)
+    assert not conversations.sweep(reply.id)
     assert conversations.pieces(reply.id) == []
 
 
@@ -150,6 +151,17 @@ def test_i15_a_reply_ends_once_whatever_comes_later(conversations, db, state):
     assert db.rows("SELECT * FROM pieces") == []
 
 
+def test_the_pieces_of_a_long_reply_are_swept_in_turns_so_that_nothing_stands_still(conversations):
+    _, reply = ask(conversations)
+    for _ in range(SWEEP + 1):
+        conversations.write(reply.id, text="x")
+    conversations.settle(reply.id, "done")
+    assert conversations.get(reply.id).text == "x" * (SWEEP + 1)
+    assert conversations.sweep(reply.id)
+    assert not conversations.sweep(reply.id)
+    assert conversations.pieces(reply.id) == []
+
+
 def test_i18_a_reply_writes_only_while_it_is_the_current_one(conversations):
     old = ended(conversations, "stopped")
     _, new = ask(conversations, client_id="c2")
@@ -167,6 +179,7 @@ def test_a_restart_interrupts_what_was_being_written_and_lets_waiting_questions_
     settled = conversations.get(written.id)
     assert (settled.state, settled.text, settled.continuable) == ("interrupted", "So fa", True)
     assert conversations.waiting() == [waits]
+    assert db.rows("SELECT * FROM pieces") == []
 
 
 # -- waiting
