@@ -8,11 +8,12 @@ import re
 from types import ModuleType
 
 from fasthtml.core import FastHTML, fh_cfg
+from starlette.middleware import Middleware
 
 from ..core import Core
 from . import assets, routes
 from .guard import Guard
-from .problems import handlers
+from .problems import Unexpected, handlers
 from .routes.login import Door
 
 fh_cfg.indent = False  # else white space between elements, and twice the bytes
@@ -29,7 +30,7 @@ def create_app(core: Core) -> Guard:
     """
     app = FastHTML(default_hdrs=False, surreal=False, htmx=False, canonical=False, sess_cls=None,
                    secret_key=core.folder.secret("key"), hdrs=[], htmlkw={"lang": "en"},
-                   exception_handlers=handlers())
+                   exception_handlers=handlers(), middleware=[Middleware(Unexpected)])
     app.state.core = core
     modules = [assets, *_modules()]
     for module in modules:

@@ -27,8 +27,30 @@ NAMES = {400: "Not understood", 404: "No such page", 405: "Not possible here", 4
 
 
 def handlers() -> dict[Any, Callable[[Request, Exception], Response]]:
-    """The exception handlers of the app. `BaseException` takes what no other does: `Exception` is Starlette's own."""
-    return {404: _http, HTTPException: _http, TreadleError: _ours, BaseException: _unknown}
+    """The exception handlers of the app. `Unexpected` takes what is none of these."""
+    return {404: _http, HTTPException: _http, TreadleError: _ours}
+
+
+class Unexpected:
+    """Middleware that answers an exception nobody expected. Starlette's own would answer it and raise it again."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        started = False
+
+        async def sending(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sending)
+        except Exception as error:
+            if started:
+                raise  # half an answer is on its way; the server logs it and cuts the connection
+            await _unknown(Request(scope, receive), error)(scope, receive, send)
 
 
 def reference() -> str:
@@ -58,7 +80,7 @@ def _ours(request: Request, error: Exception) -> Response:
     return _draw(request, error.status, error.message, error.hint, facts, field)
 
 
-def _unknown(request: Request, error: BaseException) -> Response:
+def _unknown(request: Request, error: Exception) -> Response:
     if isinstance(error, ClientDisconnect):
         return Response(status_code=400)  # nobody reads it
     name = reference()
