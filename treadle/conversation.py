@@ -91,11 +91,15 @@ class Piece(NamedTuple):
     rev: int
 
 
-# one kind of the pieces of reply :id, in their order; SQLite does this ten times faster than Python
-JOINED = "(SELECT coalesce(group_concat(text, ''), '') FROM " \
-         "(SELECT text FROM pieces WHERE message = :id AND kind = '{}' ORDER BY rev, id))"
-SWEEP = 500  # pieces
 COLUMNS = ", ".join(field.name for field in fields(Message))
+SILENT = "state = 'streaming' AND answered_at IS NULL"
+SWEEP = 500  # pieces removed at once
+# the pieces of one kind in their order; SQLite joins them five times faster than Python
+_JOINED = "(SELECT coalesce(group_concat(text, ''), '') FROM " \
+          "(SELECT text FROM pieces WHERE message = :id AND kind = '{}' ORDER BY rev, id))"
+SETTLE = f"""UPDATE messages SET state = :state, error = :error, note = :note, tokens_per_s = :tokens_per_s,
+    thinking_s = coalesce(thinking_s, :thinking_s), text = {_JOINED.format("text")} || :rest,
+    thinking = {_JOINED.format("thinking")} || :rest_thinking, rev = :rev WHERE id = :id AND {ACTIVE}"""
 
 
 class _Over(Exception):
@@ -255,26 +259,15 @@ class Conversations:
 
     def begin(self, reply: int, *, model: str) -> bool:
         """A reply that waited is sent to `model` now. False if it is no longer waiting."""
-        with suppress(_Over), self._feed.change() as rev:
-            self._alter(reply, rev, "state = 'streaming', model = :model, started_at = :now", "state = 'waiting'",
-                        model=model, now=self._clock.now())
-            return True
-        return False
+        return self._alter(reply, "state = 'waiting'", state="streaming", model=model, started_at=self._clock.now())
 
     def hold(self, reply: int) -> bool:
         """Nobody answered the connection: a reply without text waits again. False if it has text or is over."""
-        with suppress(_Over), self._feed.change() as rev:
-            self._alter(reply, rev, "state = 'waiting', model = '', note = '', started_at = NULL",
-                        "state = 'streaming' AND answered_at IS NULL")
-            return True
-        return False
+        return self._alter(reply, SILENT, state="waiting", model="", note="", started_at=None)
 
     def remark(self, reply: int, note: str) -> bool:
         """Say what a reply without text waits for; its first piece takes that away. False if it has text or is over."""
-        with suppress(_Over), self._feed.change() as rev:
-            self._alter(reply, rev, "note = :note", "state = 'streaming' AND answered_at IS NULL", note=note)
-            return True
-        return False
+        return self._alter(reply, SILENT, note=note)
 
     def write(self, reply: int, *, text: str = "", thinking: str = "", thinking_s: float | None = None,
               first: bool = False) -> bool:
@@ -304,11 +297,10 @@ class Conversations:
         alone. Viewers wake after the commit. `error` is a failure, `note` a remark, both sentences for a person.
         """
         with suppress(_Over), self._feed.change() as rev:
-            self._alter(reply, rev, "state = :state, error = :error, note = :note, tokens_per_s = :tokens_per_s, "
-                        "thinking_s = coalesce(thinking_s, :thinking_s), text = " + JOINED.format("text") + " || :rest, "
-                        "thinking = " + JOINED.format("thinking") + " || :rest_thinking", "1", state=state,
-                        error=storable(error), note=note, tokens_per_s=tokens_per_s, thinking_s=thinking_s,
-                        rest=rest, rest_thinking=rest_thinking)
+            if not self._db.execute(SETTLE, {
+                    "id": reply, "state": state, "rest": rest, "rest_thinking": rest_thinking, "error": storable(error),
+                    "note": note, "tokens_per_s": tokens_per_s, "thinking_s": thinking_s, "rev": rev}).rowcount:
+                raise _Over
             return True
         return False
 
@@ -362,10 +354,15 @@ class Conversations:
         columns, names = ", ".join(values), ", ".join(f":{column}" for column in values)
         return int(self._db.one(f"INSERT INTO messages ({columns}) VALUES ({names}) RETURNING id", values)["id"])
 
-    def _alter(self, reply: int, rev: int, change: str, where: str, **values: str | float | None) -> None:
-        if not self._db.execute(f"UPDATE messages SET {change}, rev = :rev WHERE id = :id AND {ACTIVE} AND {where}",
-                                values | {"rev": rev, "id": reply}).rowcount:
-            raise _Over
+    def _alter(self, reply: int, where: str, **values: str | float | None) -> bool:
+        """Change an active reply. False if it is active no longer, or `where` does not hold."""
+        with suppress(_Over), self._feed.change() as rev:
+            change = ", ".join(f"{column} = :{column}" for column in values)
+            if not self._db.execute(f"UPDATE messages SET {change}, rev = :rev WHERE id = :id AND {ACTIVE} AND {where}",
+                                    values | {"rev": rev, "id": reply}).rowcount:
+                raise _Over
+            return True
+        return False
 
 
 def joined(pieces: Iterable[Piece], kind: str) -> str:
