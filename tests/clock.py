@@ -53,6 +53,8 @@ class ManualClock(Clock):
             if not work.done():  # we were cancelled ourselves; as with the real clock, `work` has ended when we have
                 work.cancel()
                 await asyncio.wait([work])
+            if not work.cancelled():
+                work.exception()  # looked at, or asyncio says that nobody did
 
     @property
     def sleeping(self) -> int:
