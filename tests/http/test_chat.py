@@ -302,6 +302,15 @@ def test_a_question_is_drawn_as_the_text_it_is(core):
     assert str(MessageRow(question)).endswith(">&lt;script&gt;**x**\n&amp;amp;</article>")
 
 
+def test_what_would_turn_a_line_around_or_hide_is_seen(core):
+    question, _ = core.conversations.ask(FIRST, "a\u202eb\x1b[31m\0", client_id="c", place=Place(), waiting=True)
+    assert ">a\ufffdb\u241b[31m\u2400</article>" in str(MessageRow(question))
+
+
+def test_a_reply_over_200_kb_says_that_it_is_plain_text(message):
+    assert "longer than 200 KB" in str(MessageRow(message("done", rest="x" * 200_001)))
+
+
 def test_the_button_of_the_composer_is_one_element_in_every_state(message, core):
     states = [None, message("waiting")]
     core.conversations.begin(states[1].id, model="m")

@@ -12,11 +12,12 @@ from html import escape
 from fasthtml.common import NotStr
 
 from ...conversation import Message
-from ..markdown import render
+from ..markdown import PLAIN_OVER, clean, render
 from .icons import icon
 
 ENCODING = 'enctype="application/x-www-form-urlencoded"'
 RESTARTED = "The server restarted during this reply."
+LONG = "This reply is longer than 200 KB and shown as plain text."
 WAITS = "Sent when a model is ready"
 
 
@@ -29,7 +30,7 @@ def MessageRow(message: Message, body_html: str = "", thinking_html: str = "", *
     if message.role == "arrival":
         return _arrival(message)
     if message.role == "user":
-        return NotStr(f'<article class="msg user" id="m{message.id}" aria-label="You">{escape(message.text)}</article>')
+        return NotStr(f'<article class="msg user" id="m{message.id}" aria-label="You">{_safe(message.text)}</article>')
     busy = ' aria-busy="true"' if message.state == "streaming" else ""
     return NotStr(
         f'<article class="msg assistant" id="m{message.id}" aria-label="Assistant"{busy}>'
@@ -40,7 +41,7 @@ def MessageRow(message: Message, body_html: str = "", thinking_html: str = "", *
 
 def _arrival(message: Message) -> NotStr:
     at = time.strftime("%H:%M", time.localtime(message.created_at))
-    title = escape(message.title)
+    title = _safe(message.title)
     sign = icon("layers" if message.endpoint == "home" else "workflow", small=True)
     return NotStr(
         f'<article class="arrival" id="m{message.id}" aria-label="{title}, {at}"><p class="tool">'
@@ -53,7 +54,7 @@ def _waiting(message: Message, plain: str | None) -> str:
         return f'<p class="tool" id="m{message.id}-wait">{icon("clock", small=True)}<span>{WAITS}</span></p>'
     if message.state != "streaming" or message.answered_at is not None:
         return ""
-    what = escape(message.note or f"Waiting for {message.model or 'the model'}")
+    what = _safe(message.note or f"Waiting for {message.model or 'the model'}")
     return (f'<p class="tool" id="m{message.id}-wait"><span class="caret"></span><span>{what}</span>'
             f'{_ticking(message.started_at, plain)}</p>')
 
@@ -88,12 +89,15 @@ def _notice(message: Message, plain: str | None) -> str:
         acts = f'{_act(message, "continue", "Continue", "line", plain)}{_retry(message, plain, "ghost")}' \
             if message.continuable else _retry(message, plain, "line")
         return _box("rotate-ccw", RESTARTED, acts)
-    return _box("info", message.note) if message.note and message.state == "done" else ""
+    notes = [message.note] if message.note and message.state == "done" else []
+    if len(message.text) > PLAIN_OVER:
+        notes.append(LONG)
+    return "".join(_box("info", note) for note in notes)
 
 
 def _box(name: str, text: str, acts: str = "", *, bad: bool = False) -> str:
     acts = f'<div class="acts">{acts}</div>' if acts else ""
-    return f'<div class="notice{" bad" if bad else ""}">{icon(name)}<p>{escape(text)}</p>{acts}</div>'
+    return f'<div class="notice{" bad" if bad else ""}">{icon(name)}<p>{_safe(text)}</p>{acts}</div>'
 
 
 def _by(message: Message, plain: str | None) -> str:
@@ -103,10 +107,10 @@ def _by(message: Message, plain: str | None) -> str:
     copy = ""
     if message.text and plain is None:
         copy = f'<button class="btn icon sm" type="button" aria-label="Copy the reply" ' \
-               f'data-copy-from="m{message.id}-body">{icon("copy", small=True)}</button>'
+               f'data-copy="m{message.id}-body">{icon("copy", small=True)}</button>'
     facts = ["Stopped"] if message.state == "stopped" else []
     if message.model:
-        facts.append(escape(message.model))
+        facts.append(_safe(message.model))
     if message.tokens_per_s is not None:
         facts.append(f"{message.tokens_per_s:.0f} tokens/s")
     spans = "".join(f"<span>{fact}</span>" for fact in facts)
@@ -124,6 +128,11 @@ def _act(message: Message, verb: str, label: str, look: str, plain: str | None) 
     how = f'hx-post="{url}" hx-swap="none" ' if plain is None else ""
     return (f'<form method="post" action="{url}{escape(plain or "")}" {how}{ENCODING}>'
             f'<button class="btn {look} sm">{label}</button></form>')
+
+
+def _safe(text: str) -> str:
+    """Text as it is, also in an attribute; what would be invisible or turn it around is seen."""
+    return escape(clean(text))
 
 
 def duration(seconds: float) -> str:

@@ -22,7 +22,7 @@ from ..components.chat import Earlier, MessageRow, PlainComposer, PlainRunning
 from ..components.model import Condition
 from ..components.shell import head
 from ..deps import Web
-from ..markdown import render_reply
+from ..markdown import clean, render_reply
 
 ar = APIRouter()
 
@@ -163,7 +163,7 @@ async def _rows(web: Web, conversation: int, before: int, *, plain: str | None =
 
 def _draw(messages: list[Message], texts: list[tuple[str, str]], plain: str | None) -> str:
     return "".join(str(MessageRow(
-        message, render_reply(f"m{message.id}", text) if message.role == "assistant" else "", escape(thinking),
+        message, render_reply(f"m{message.id}", text) if message.role == "assistant" else "", escape(clean(thinking)),
         plain=plain)) for message, (text, thinking) in zip(messages, texts, strict=True))
 
 
