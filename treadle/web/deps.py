@@ -35,18 +35,18 @@ class Web:
         return cls.of(request, data)
 
     @classmethod
-    def of(cls, request: Request, form: Any = None) -> Self:
-        """For routes FastHTML does not call. Raises `NotFound` when ?chat= names no conversation."""
+    def of(cls, request: Request, form: Any = None, *, first: bool = False) -> Self:
+        """For routes FastHTML does not call. Raises `NotFound` when ?chat= names no conversation, unless `first`."""
         core: Core = request.app.state.core
         headers = request.headers
         fragment = "hx-request" in headers and "hx-history-restore-request" not in headers
         fields = {**(form or {}), **request.query_params}
-        page = urlsplit(headers.get("hx-current-url", ""))
-        if "chat" not in fields and page.query:
-            fields["chat"] = parse_qs(page.query).get("chat", [""])[-1]
-        conversation = _conversation(core, str(fields.get("chat") or ""))
-        if page.path:
-            place = place_of(core, page.path)
+        page, query = _page(headers.get("hx-current-url", ""))
+        if "chat" not in fields and query:
+            fields["chat"] = parse_qs(query).get("chat", [""])[-1]
+        conversation = FIRST if first else _conversation(core, str(fields.get("chat") or ""))
+        if page:
+            place = place_of(core, page)
         elif isinstance(fields.get("at"), str):
             place = place_of(core, f"/{fields['at']}/{fields.get('run') or ''}")
         else:
@@ -66,6 +66,15 @@ def place_of(core: Core, path: str) -> Place:
     if not endpoint or core.plugins.get(endpoint) is None:
         return Place()
     return Place(endpoint, run.partition("/")[0])
+
+
+def _page(url: str) -> tuple[str, str]:
+    """Path and query of the page a person is on; two empty strings where htmx did not say or it is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.path, parts.query
 
 
 def _conversation(core: Core, text: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from html import escape
 from typing import Any
 
@@ -20,14 +20,15 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from ..core import Core
 from ..errors import InvalidAnswer, NotFound, Refused, TreadleError
+from .deps import Web
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are read as another
 NAMES = {400: "Not understood", 404: "No such page", 405: "Not possible here", 409: "Changed meanwhile",
          413: "Too large", 422: "Not accepted", 507: "The disk is full"}
 
 
-def handlers() -> dict[Any, Callable[[Request, Exception], Response]]:
-    """The exception handlers of the app. `Unexpected` takes what is none of these."""
+def handlers() -> dict[Any, Callable[[Request, Exception], Awaitable[Response]]]:
+    """The exception handlers of the app. `Unexpected` takes what is none of these. Plain functions would run in a thread."""
     return {404: _http, HTTPException: _http, TreadleError: _ours}
 
 
@@ -58,16 +59,16 @@ def reference() -> str:
     return "".join(secrets.choice(LETTERS) for _ in range(4)) + f"-{secrets.randbelow(90) + 10}"
 
 
-def _http(request: Request, error: Exception) -> Response:
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return _ours(request, NotFound(""))
+        return await _ours(request, NotFound(""))
     sentence = {405: "This address does not take that kind of request.",
                 413: "That is over the limit."}.get(error.status_code, "The request could not be read.")
     return _draw(request, error.status_code, sentence, "")
 
 
-def _ours(request: Request, error: Exception) -> Response:
+async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TreadleError)
     if isinstance(error, NotFound):
         return _not_found(request, error)
@@ -98,7 +99,8 @@ def _not_found(request: Request, error: NotFound) -> Response:
     nearest = _nearest(request.app.state.core, path)
     hint = error.hint or ("The nearest names are below. The menu at the top left lists them all." if nearest
                           else "The menu at the top left lists every page.")
-    rows = "".join(f'<li><div><a class="nm" href="{escape(_url(request, link))}">{escape(title)}</a>'
+    web = _web(request)
+    rows = "".join(f'<li><div><a class="nm" href="{escape(web.url(link))}">{escape(title)}</a>'
                    f'<p class="sub">{escape(link)}</p></div></li>' for title, link in nearest)
     return _draw(request, 404, heading, hint, f'<ul class="rows">{rows}</ul>' if rows else "")
 
@@ -112,23 +114,21 @@ def _nearest(core: Core, path: str) -> list[tuple[str, str]]:
     return list(dict.fromkeys(found))[:3]
 
 
-def _url(request: Request, link: str) -> str:
-    from .deps import Web
-
+def _web(request: Request) -> Web:
+    """The request as a page sees it; in the first conversation where the one asked for is what was not found."""
     try:
-        return Web.of(request).url(link)
+        return Web.of(request)
     except NotFound:
-        return link  # the conversation itself is what was not found
+        return Web.of(request, first=True)
 
 
 def _draw(request: Request, status: int, message: str, hint: str, more: str = "", field: str = "") -> Response:
     """A page in the shell; for htmx a fragment, or a notice on top where the page itself was not asked for."""
-    from .deps import Web
     from .layout import page, plain_page
 
     title = NAMES.get(status, "Something failed")
     try:
-        web = Web.of(request)
+        web = _web(request)
         if web.fragment and not request.headers.get("hx-target", "main#main").endswith("#main"):
             red = " bad" if status >= 500 else ""
             sentence = f"<p>{escape(message)} {escape(hint)}</p>"
