@@ -123,7 +123,7 @@ class Plugins:
         try:
             text = path.read_bytes()
             code, module_name = _version(path, text)
-            call = Call(lambda: _imported(module_name, folder), folder)
+            call = Call(lambda: _imported(module_name, path, folder), folder)
             with _streams():
                 module = call.wait(deadline_s)
             return self._declared(module, path, order, code)
@@ -164,7 +164,7 @@ class Plugins:
         if problem:
             line = item.fn.__code__.co_firstlineno if isinstance(item, Workflow) else item.error.line
             error = PluginError(problem, file=item.file, line=line, hint="Give the function another name.")
-            free = f"{Path(item.file).stem}-{item.endpoint}"
+            free = re.sub(r"[^\w-]+", "-", f"{Path(item.file).stem}-{item.endpoint}")
             item = Broken(free, item.title, item.file, item.order, item.error if isinstance(item, Broken) else error)
         self._by_endpoint.setdefault(item.endpoint, item)
         return item
@@ -204,18 +204,18 @@ def _helpers(text: bytes) -> Iterator[str]:
             yield from [node.module.partition(".")[0]] if node.module else [alias.name for alias in node.names]
 
 
-def _imported(name: str, folder: str) -> ModuleType:
+def _imported(name: str, path: Path, folder: str) -> ModuleType:
     """Import one plugin. Whatever it raises becomes a `PluginError`."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not missing or missing == PACKAGE:
-            raise blame(error, folder) from error
-        raise blame(error, folder, message=f"It needs {missing}, which is not installed",
+            raise blame(error, folder, file=str(path)) from error
+        raise blame(error, folder, file=str(path), message=f"It needs {missing}, which is not installed",
                     hint=f"python -m pip install {missing}") from error
     except BaseException as error:
-        raise blame(error, folder) from error
+        raise blame(error, folder, file=str(path)) from error
 
 
 @contextmanager

@@ -189,7 +189,7 @@ class Ui:
         if things:
             self._drawing.items.append(Show(self._numbers(things), things))
 
-    def export(self, name: str, **data: Any) -> None:
+    def export(self, name: str, /, **data: Any) -> None:
         """Offer a download. The ending of `name` says what it is made of; it is made when asked for."""
         self._enter()
         if not isinstance(name, str) or not name.strip():

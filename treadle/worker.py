@@ -172,12 +172,14 @@ def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "
     part: traceback.TracebackException | None = report
     while part is not None:
         theirs = [n for n, frame in enumerate(part.stack) if frame.filename.startswith(folder)]
-        part.stack[:] = part.stack[theirs[0]:] if theirs else []
+        part.stack[:] = [frame for frame in part.stack[theirs[0]:] if not frame.filename.startswith((OWN, "<frozen "))
+                         ] if theirs else []
         part = part.__cause__ or part.__context__
     details = "".join(report.format()).replace(os.path.dirname(folder.rstrip(os.sep)) + os.sep, "")
     if not message:
         lines = "".join(report.format_exception_only()).strip().splitlines()
         message = next((text for text in reversed(lines) if text and not text[0].isspace()), type(error).__name__)
+        message = message.partition(f" ({OWN}")[0]  # an ImportError says where it looked
     return PluginError(message[:500], file=shown(file, folder), line=line, details=details, hint=hint)
 
 

@@ -66,6 +66,8 @@ def workflow(title: str, *, message: str, training: str = "", icon: str = "workf
     def declare(fn: Author) -> Workflow:
         if not inspect.iscoroutinefunction(fn):
             raise TypeError(f"{getattr(fn, '__name__', fn)} is no workflow: write `async def` in front of it.")
+        if not fn.__name__.isascii():
+            raise TypeError(f"{fn.__name__} becomes an address: name it with the letters a to z.")
         if len(inspect.signature(fn).parameters) != 1:
             raise TypeError(f"{fn.__name__} takes one parameter, ui.")
         return Workflow(endpoint=fn.__name__, title=title, message=message, training=training, icon=icon, about=about,
