@@ -22,6 +22,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 FRAME_S = 0.04      # at most 25 frames a second, the first at once
+EARLY_S = 0.02      # so much early may one be, as flushes come at the same pace and are not to wait for ours
 BEAT_S = 14         # whole seconds; a quiet stream says something at the latest one second after that
 STUCK_S = 30        # a viewer that has taken nothing for so long is let go; it resumes when it reads again
 SLICE = 65_536      # bytes given to a socket at once, so that what a stuck viewer holds is bounded
@@ -167,10 +168,10 @@ class Delivery:
 
     async def _follow(self, viewport: Viewport, streams: set[Stream]) -> None:
         """Wake the viewers of one conversation whenever there is something for them."""
-        feed, at = self._core.feed, viewport.now()
+        feed, clock, at, due = self._core.feed, self._clock, viewport.now(), 0.0
         try:
             while streams:
-                tick, began = feed.tick, self._clock.monotonic()
+                tick, due = feed.tick, max(due, clock.monotonic()) + FRAME_S
                 if not viewport.exists():
                     break
                 await viewport.prepare_after(at)
@@ -181,9 +182,8 @@ class Delivery:
                     for stream in streams:
                         stream.wake()
                 await feed.wait_after(tick)
-                left = began + FRAME_S - self._clock.monotonic()
-                if left > 0:
-                    await self._clock.sleep(left)
+                if (early := due - EARLY_S - clock.monotonic()) > 0:
+                    await clock.sleep(early)
         finally:  # also when drawing failed: a viewer is closed and resumes, never left in silence
             for stream in streams:
                 stream.end()

@@ -16,8 +16,6 @@ from html import escape, unescape
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
-from fasthtml.common import to_xml
-
 from ..conversation import Message, joined
 from ..core import Core
 from .components.chat import ComposerAction, MessageRow
@@ -271,7 +269,7 @@ class Viewport:
         yield self._composer()
         yield from self._model()
         for run in self._db.rows("SELECT key FROM runs WHERE rev > ? ORDER BY rev DESC LIMIT ?", (after, RUNS)):
-            yield _text(run_changed(run["key"]))
+            yield run_changed(run["key"])
 
     def _change(self, row: Message, at: Position) -> Iterator[str]:
         """A row as it is now, for a viewer who does not have it or has it as it was."""
@@ -301,7 +299,7 @@ class Viewport:
         if self._db.first("SELECT 1 FROM settings WHERE key = 'model.status' AND rev > ?", (after,)):
             yield from self._model()
         for run in self._db.rows("SELECT key FROM runs WHERE rev > ?", (after,)):
-            yield _text(run_changed(run["key"]))
+            yield run_changed(run["key"])
 
     def _said(self, reply: Message) -> str:
         if reply.deleted or reply.state == "waiting":
@@ -318,8 +316,8 @@ class Viewport:
 
     def _model(self) -> Iterator[str]:
         status = self._core.llm.status
-        yield partial("#model", "outerMorph settle:0", _text(ModelPicker(status)))
-        yield partial("#condition", "outerMorph settle:0", _text(Condition(status)))
+        yield partial("#model", "outerMorph settle:0", str(ModelPicker(status)))
+        yield partial("#condition", "outerMorph settle:0", str(Condition(status)))
 
     def _row(self, row: Message) -> str:
         if row.role == "assistant":
@@ -344,10 +342,6 @@ def _plain(row: Message) -> str:
     thinking = LivePlain(f"m{row.id}-thinking")
     thinking.feed(row.thinking, row.rev)
     return thinking.html()
-
-
-def _text(component: object) -> str:
-    return component if type(component) is str else to_xml(component, indent=False)
 
 
 class Viewports:
