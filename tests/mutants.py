@@ -29,6 +29,18 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = [
+    Mutant("I16", "what happens after a reply is awaited before its end", "treadle/replies.py",
+           '            state = "done"\n',
+           '            for hook in self.after_reply:\n                await hook(reply)\n            state = "done"\n'),
+    Mutant("I20", "two replies may be active in one conversation", "treadle/schema.py",
+           "CREATE UNIQUE INDEX one_active_reply", "CREATE INDEX one_active_reply"),
+    Mutant("I43", "Stop settles the reply and lets the model talk on", "treadle/replies.py",
+           '        self._settle(live, "stopped")\n        if live.task is not None:\n',
+           '        self._settle(live, "stopped")\n        if False:\n'),
+    Mutant("I44", "Stop forgets what had come since the last flush", "treadle/replies.py",
+           "rest=live.text.rest()", 'rest=""'),
+    Mutant("I56", "a restart leaves a reply as being written", "treadle/conversation.py",
+           '            self.settle(row["id"], "interrupted")\n', "            pass\n"),
 ]
 
 
