@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.harness import soak
+from tests.harness import soak, until
 from treadle.core import Core
 from treadle.web.app import create_app
 from treadle.web.guard import Guard
@@ -97,7 +97,8 @@ async def ask(app: Any, method: str, target: str, headers: list[Header], body: b
 
 
 @pytest.fixture
-def app(core: Core) -> Guard:
+async def app(core: Core) -> Guard:
+    await until(lambda: core.llm.status.kind != "checking")  # the last row the server writes by itself
     return create_app(core)
 
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from tests.harness import HX
 from treadle.errors import Conflict, InvalidAnswer, StorageError
 
-REFERENCE = re.compile(r"[a-z2-9]{4}-[0-9]{2}")
+REFERENCE = re.compile(r"(?<=<dd>)[a-z2-9]{4}-[0-9]{2}(?=,)")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ async def test_an_unknown_address_is_a_page_in_the_shell_that_names_the_nearest(
     assert 'id="composer"' in answer.text and 'id="menu"' in answer.text
 
 
-@pytest.mark.parametrize("path", ["/a/b/c/d", "/x.txt", "/hello/nothing-99", "/..", "/%3Cscript%3E", "/" + "x" * 5_000,
+@pytest.mark.parametrize("path", ["/a/b/c/d", "/x.txt", "/hello/nothing-99", "/%3Cscript%3E", "/" + "x" * 5_000,
                                   "/%00", "/%F0%9F%A6%8A", "/runs/x/y/z"])
 async def test_any_other_unknown_address_is_a_page_too(client, path):
     answer = await client.get(path)

@@ -28,7 +28,7 @@ NAMES = {400: "Not understood", 404: "No such page", 405: "Not possible here", 4
 
 
 def handlers() -> dict[Any, Callable[[Request, Exception], Awaitable[Response]]]:
-    """The exception handlers of the app. `Unexpected` takes what is none of these. Plain functions would run in a thread."""
+    """The exception handlers of the app. `Unexpected` takes the rest. Plain functions would run in a thread."""
     return {404: _http, HTTPException: _http, TreadleError: _ours}
 
 
