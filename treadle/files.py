@@ -8,8 +8,8 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -66,6 +66,16 @@ class File(os.PathLike[str]):
                 continue
             return name
         return "latin-1"
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """An upload on its way: bytes so far, bytes in all, seconds since it began."""
+
+    name: str
+    received: int
+    total: int
+    seconds: float
 
 
 def clean_name(name: str) -> str:
@@ -143,6 +153,7 @@ class Files:
 
     def __init__(self, folder: Path, db: Database, clock: Clock, *, max_bytes: int = 200_000_000) -> None:
         self.folder, self._db, self._clock, self.max_bytes = folder, db, clock, max_bytes
+        self._arriving: dict[str, tuple[Sink, int, float]] = {}
 
     @asynccontextmanager
     async def receive(self, name: str, *, run: str, step: str, max_bytes: int | None = None) -> AsyncIterator[Sink]:
@@ -166,6 +177,22 @@ class Files:
             sink.discard()
             raise
         self._unlink(old)
+
+    @contextmanager
+    def watched(self, watch: str, sink: Sink, total: int) -> Iterator[None]:
+        """While inside, `arriving` tells how far this upload is. `total`: bytes of the whole request."""
+        self._arriving[watch] = (sink, total, self._clock.monotonic())
+        try:
+            yield
+        finally:
+            self._arriving.pop(watch, None)
+
+    def arriving(self, watch: str) -> Arriving | None:
+        """How far an upload is, while it is on its way."""
+        if watch not in self._arriving:
+            return None
+        sink, total, began = self._arriving[watch]
+        return Arriving(sink.name, sink.received, max(total, sink.received), self._clock.monotonic() - began)
 
     def get(self, id: str) -> File:
         """The file with this id. Raises `NotFound`."""

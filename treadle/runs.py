@@ -61,6 +61,15 @@ class RunView:
     answered: dict[str, float] = field(default_factory=dict)
     pending: File | None = None
 
+    @property
+    def title(self) -> str:
+        """The workflow and the first text or file that was given; its number where there is none."""
+        for step in self.drawing.items:
+            if isinstance(step, Step) and step.state == "done" and step.field is not None:
+                if step.field.kind in ("text", "upload") and (short := _cut(step.field.text(step.value), 40)):
+                    return f"{self.workflow.title}, {short}"
+        return f"{self.workflow.title} {self.run.number}" if self.run is not None else self.workflow.title
+
 
 def new_owner(client_id: str) -> str:
     """To whom a file belongs that was sent with the first answer, before there is a run."""
@@ -165,7 +174,7 @@ class Runs:
                 (key, endpoint, number, f"{view.workflow.title} {number}", view.workflow.code,
                  client_id if client_id and old is None else None, now, now, rev))
             if step is not None and given is not None:
-                self._write(key, view.workflow, step, given, rev=rev, by="person")
+                self._write(key, step, given, rev=rev, by="person")
         await self._advance(key)
         await self._db.durable()
         return self.get(key)
@@ -186,7 +195,7 @@ class Runs:
                 raise Conflict(f"{step.label} was answered meanwhile.")
             if step.state == "done":
                 self._revert_from(key, step, now, undo=0)
-            self._write(key, view.workflow, step, given, rev=now, by=by)
+            self._write(key, step, given, rev=now, by=by)
         await self._advance(key)
         await self._db.durable()
         return self.get(key)
@@ -258,8 +267,8 @@ class Runs:
                     self._db.execute("UPDATE steps SET state = 'reverted' WHERE run = ? AND label = ? AND key = ? "
                                      "AND state = 'done'", (key, step.label, step.key))
                     self._insert(key, step, "open", None, rev=view.form_rev)
-                self._db.execute("UPDATE runs SET advance_due = 0, complete = ? WHERE key = ?",
-                                 (int(view.drawing.finished), key))
+                self._db.execute("UPDATE runs SET advance_due = 0, complete = ?, title = ? WHERE key = ?",
+                                 (int(view.drawing.finished), view.title, key))
             return
 
     async def _replay(self, workflow: Workflow, key: str, form_rev: int, stored: Sequence[Stored]) -> Drawing:
@@ -302,7 +311,7 @@ class Runs:
                            else "The run has moved on since this form was drawn.")
         return step
 
-    def _write(self, key: str, workflow: Workflow, step: Step, given: tuple[str, Any], *, rev: int, by: str) -> None:
+    def _write(self, key: str, step: Step, given: tuple[str, Any], *, rev: int, by: str) -> None:
         """One answer, inside its transaction."""
         stored, value = given
         self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (key,))
@@ -313,8 +322,6 @@ class Runs:
         if isinstance(value, File):
             self._files.keep([value.id], run=key, step=step.slug)
         self._touch(key, rev, "advance_due = 1, complete = 0, reverted_to = ''")
-        if step.number == 1 and step.field is not None and (short := _cut(step.field.text(value), 40)):
-            self._db.execute("UPDATE runs SET title = ? WHERE key = ?", (f"{workflow.title}, {short}", key))
 
     def _insert(self, key: str, step: Step, state: str, value: str | None, *, rev: int, by: str = "") -> None:
         now = self._clock.now()

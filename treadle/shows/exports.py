@@ -64,7 +64,7 @@ def make(name: str, data: Mapping[str, Any]) -> bytes:
 
 def spreadsheet(value: Any) -> Any:
     """A cell no spreadsheet runs: text that begins a formula gets a ' in front. Numbers stay numbers."""
-    if value is None or isinstance(value, int | float) and not isinstance(value, bool):
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
     text = cell(value)
     return f"'{text}" if _RUNS.match(text) else text
@@ -132,6 +132,6 @@ def _html(value: Any) -> str:
         rows = "\n".join("<tr>" + "".join(f"<td>{escape(cell(row.get(name)))}</td>" for name in table.columns) + "</tr>"
                          for row in table.sorted(table.sort))
         return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
-    text = json.dumps(value, default=_json, ensure_ascii=False, indent=2) if isinstance(value, list | tuple | dict) else (
-        cell(value))
+    nested = isinstance(value, list | tuple | dict)
+    text = json.dumps(value, default=_json, ensure_ascii=False, indent=2) if nested else cell(value)
     return f"<pre>{escape(text)}</pre>"

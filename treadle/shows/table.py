@@ -64,8 +64,8 @@ class Table:
         return len(self.rows)
 
     @cached_property
-    def digest(self) -> str:
-        """A hash of what the table shows: an approval holds for exactly these rows."""
+    def sha256(self) -> str:
+        """A hash of what the table shows, by which an approval holds for exactly these rows."""
         shown = [[row.get(name) for name in self.columns] for row in self.rows]
         text = json.dumps([self.columns, shown], default=str, ensure_ascii=False)
         return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

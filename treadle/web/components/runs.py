@@ -1,0 +1,181 @@
+"""A run as it is drawn. Its page, the answer to a form and what the stream asks for are the same body."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from urllib.parse import quote
+
+from fasthtml.common import NotStr
+
+from ...replay import Export, Show, Step
+from ...runs import Run, RunView
+from ..markdown import render
+from .faults import FailedStep, Fault
+from .icons import icon
+from .shows import Results, Things
+from .steps import TAKES_FOCUS, Act, Drawn, OutdatedCard, Refusal, StepCard, WaitCard, run_path
+
+TRACK = 40  # steps; more are no line of bars any more
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A step of the outline that the run has not reached, or went past."""
+
+    label: str
+    number: int
+    needed: bool
+
+
+Entry = Step | Show | Ahead
+
+
+def run_changed(key: str) -> str:
+    """What the stream sends when a run has changed: whoever shows it fetches it anew, nobody else does anything."""
+    name = escape(key)
+    return (f'<hx-partial hx-target="#run-{name}-live" hx-swap="innerHTML settle:0"><div hx-get="/runs/{name}/body" '
+            f'hx-trigger="load" hx-target="#run-{name}" hx-swap="outerMorph settle:0" hx-sync="closest .live:replace">'
+            "</div></hx-partial>")
+
+
+def RunPage(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotStr:
+    """What a page holds of a run: its body, and the place where the stream says that it has changed."""
+    live = f'<div class="live" id="run-{escape(view.run.key)}-live" hidden></div>' if view.run is not None else ""
+    return NotStr(f"{RunBody(view, drawn, refusal)}{live}")
+
+
+def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotStr:
+    """`#run-{key}`; of a workflow not begun, `#run-new-{endpoint}`. Slow with large tables: not for the event loop."""
+    run, drawing, workflow = view.run, view.drawing, view.workflow
+    name = run.key if run is not None else f"new-{workflow.endpoint}"
+    base = f"/runs/{quote(run.key)}" if run is not None else f"/runs/new/{quote(workflow.endpoint)}"
+    entries = _entries(view)
+    items = []
+    if run is not None and refusal is not None and _outdated(view, refusal):
+        items.append(OutdatedCard(run, drawn, refusal))
+        refusal = None
+    for entry in entries:
+        if isinstance(entry, Step):
+            items.append(StepCard(view, entry, base, drawn, refusal))
+        elif isinstance(entry, Show):
+            shown = Things(entry.things, entry.number, base=base, url=drawn.url)
+            items.append(f'<li class="step show" id="shown-{entry.number}"><div>{shown}</div></li>')
+    error = drawing.error or (refusal.fault if refusal is not None else None)
+    if drawing.error is not None:
+        at = run_path(run) if run is not None else f"/{quote(workflow.endpoint)}"
+        items.append(FailedStep(workflow.title, at, drawn, begun=run is not None))
+    items += [WaitCard(entry.label, str(entry.number), "Later") if entry.needed
+              else WaitCard(entry.label, "–", "Not needed") for entry in entries if isinstance(entry, Ahead)]
+    exports = [item for item in drawing.items if isinstance(item, Export)]
+    return NotStr(
+        f'<div id="run-{escape(name)}">{_head(view, entries, drawn)}{_reverted(view, drawn)}'
+        f'<ol class="steps">{"".join(items)}</ol>{_start(view, base, drawn)}'
+        f"{Fault(error) if error is not None and drawn.author else ''}{Results(exports, base=base, url=drawn.url)}"
+        f"{_check(run, drawn) if run is not None and drawn.check else ''}</div>")
+
+
+def _outdated(view: RunView, refusal: Refusal) -> bool:
+    """Whether there is no form any more to which a refused one could come back."""
+    asked = any(isinstance(item, Step) and item.slug == refusal.slug for item in view.drawing.items)
+    locked = view.run is not None and view.run.state == "finished"
+    return not asked or (locked and refusal.status == 409)
+
+
+def _check(run: Run, drawn: Drawn) -> str:
+    name = escape(run.key)
+    return (f'<div hidden hx-get="{escape(drawn.url(f"/runs/{quote(run.key)}/body?rev={run.rev}"))}" hx-trigger="load" '
+            f'hx-target="#run-{name}" hx-swap="outerMorph settle:0"></div>')
+
+
+def _entries(view: RunView) -> list[Entry]:
+    """What replay drew, and the steps that are known in advance but were not reached."""
+    ahead, passed = list(view.workflow.steps), list[str]()
+    entries: list[Entry] = []
+    number = 0
+    for item in view.drawing.items:
+        if isinstance(item, Step):
+            number = item.number
+            if item.label in ahead:
+                at = ahead.index(item.label)
+                passed, ahead = passed + ahead[:at], ahead[at + 1:]
+        if not isinstance(item, Export):
+            entries.append(item)
+    entries += [Ahead(label, 0, needed=False) for label in passed]
+    entries += [Ahead(label, number + n, needed=not view.drawing.finished) for n, label in enumerate(ahead, 1)]
+    return entries
+
+
+def _head(view: RunView, entries: Sequence[Entry], drawn: Drawn) -> str:
+    run = view.run
+    counted = [entry for entry in entries if isinstance(entry, Step) or (isinstance(entry, Ahead) and entry.needed)]
+    states = ["" if isinstance(entry, Ahead) else "done" if entry.state == "done" else "now"
+              for entry in counted if not isinstance(entry, Show)]
+    bars = "".join(f'<li class="{state}"></li>' for state in states)
+    track = f'<ol class="track" aria-hidden="true">{bars}</ol>' if 1 < len(states) <= TRACK else ""
+    focus = TAKES_FOCUS if drawn.focus and (view.drawing.open is None or run is None or run.state != "open") else ""
+    if run is None:
+        return (f'<div class="head"><div class="row"><div><h1{focus}>{escape(view.title)}</h1>'
+                f"{render(view.workflow.message)}</div></div>{track}</div>")
+    steps = f"{len(states)} {'step' if len(states) == 1 else 'steps'}"
+    if run.state == "finished":
+        text = f"Finished {when(run.updated_at, drawn.now)}. {states.count('done')} of {steps}."
+        act = Act(run, "unlock", f'{icon("lock-open", small=True)}Unlock', "line", drawn)
+    else:
+        text = f"{states.count('done')} of {steps} done. Started {when(run.created_at, drawn.now)}."
+        act = Act(run, "finalise", f'{icon("lock", small=True)}Finish and lock',
+                  "line" if view.drawing.finished else "ghost", drawn)
+    return (f'<div class="head"><div class="row"><div><h1{focus}>{escape(view.title)}</h1>'
+            f'<p>{text} <code>{escape(run.key)}</code></p></div><div class="acts">{act}</div></div>{track}</div>')
+
+
+def _reverted(view: RunView, drawn: Drawn) -> str:
+    run = view.run
+    if run is None or not run.reverted_to or run.state == "finished":
+        return ""
+    return (f'<div class="notice" id="reverted">{icon("undo-2")}<p>Reverted to {escape(run.reverted_to)}; your later '
+            f'answers are kept as defaults.</p><div class="acts">{Act(run, "undo", "Undo", "line", drawn)}</div></div>')
+
+
+def _start(view: RunView, base: str, drawn: Drawn) -> str:
+    """A workflow whose first step is no question begins with a button."""
+    if view.run is not None or view.drawing.open is not None or view.drawing.error is not None:
+        return ""
+    at = escape(drawn.url(base))
+    return (f'<form method="post" action="{at}" hx-post="{at}" hx-target="#main" hx-push-url="true" '
+            f'hx-swap="innerHTML"><input type="hidden" name="client_id" value="{escape(drawn.client_id)}">'
+            '<button class="btn solid" type="submit">Start</button></form>')
+
+
+def RunRows(runs: Sequence[Run], drawn: Drawn, *, steps: Callable[[str], int], named: str) -> NotStr:
+    """A list of runs to go on with: a whole row is one link. `steps`: how many an endpoint announces."""
+    rows = []
+    for run in runs:
+        at = escape(drawn.url(run_path(run)))
+        number = run.answered + 1
+        total = min(max(steps(run.endpoint), number), TRACK)
+        bars = "".join(f'<li class="{"done" if n < number else "now" if n == number else ""}"></li>'
+                       for n in range(1, total + 1))
+        waits = f"Step {number}, {run.waiting_for}" if run.waiting_for else "The next step could not be drawn"
+        rows.append(
+            f'<li><div><a class="nm" href="{at}" hx-get="{at}" hx-target="#main" hx-push-url="true" '
+            f'hx-swap="innerHTML transition:true" hx-sync="#menu:replace">{escape(run.title)}</a>'
+            f'<p class="sub">{escape(waits)}</p></div><div class="end"><span class="when">'
+            f'{when(run.updated_at, drawn.now).capitalize()}</span><ol class="track sm" aria-hidden="true">{bars}</ol>'
+            f'{icon("chevron-right")}</div></li>')
+    if not rows:
+        return NotStr("")
+    return NotStr('<section class="sec" aria-labelledby="unfinished"><header><h2 id="unfinished">'
+                  f'{escape(named)}</h2></header><ul class="rows">{"".join(rows)}</ul></section>')
+
+
+def when(at: float, now: float) -> str:
+    """A time as a person says it: "today, 14:08", "yesterday", "18 November", "18 November 2025"."""
+    then, today = time.localtime(at), time.localtime(now)
+    if then[:3] == today[:3]:
+        return f"today, {time.strftime('%H:%M', then)}"
+    if then[:3] == time.localtime(now - 86_400)[:3]:
+        return "yesterday"
+    return f"{then.tm_mday} {time.strftime('%B', then)}" + ("" if then[0] == today[0] else f" {then[0]}")

@@ -1,0 +1,48 @@
+"""The pages of the menu: home, each workflow before its first answer, and each run."""
+
+from fasthtml.core import APIRouter
+from starlette.responses import RedirectResponse, Response
+
+from ...errors import NotFound
+from ...workflow import HOME, Broken
+from ..components.faults import BrokenPage
+from ..components.home import HomePage
+from ..deps import Web
+from ..layout import page, prepare
+from ..run_pages import LISTED, drawn_for, new_page, run_page
+
+ar = APIRouter()
+
+
+@ar.get("/")
+async def home(web: Web) -> Response:
+    """What waits, and where one can go."""
+    await prepare(web)
+    runs = web.core.runs
+    body = HomePage(web.core.plugins.all(), runs.list(unfinished=True, limit=LISTED), drawn_for(web),
+                    returning=bool(runs.list(limit=1)), chat=web.url(""))
+    return page(web, title="Home", body=body, endpoint=HOME.endpoint)
+
+
+@ar.get("/{endpoint}")
+async def place(web: Web, endpoint: str) -> Response:
+    """A workflow: its first step, drawn without rows, and its unfinished runs. A broken one: its error card."""
+    found = web.core.plugins.get(endpoint)
+    if found is None:
+        raise NotFound("")
+    if found is HOME:
+        return RedirectResponse(web.url("/"), status_code=303)
+    if isinstance(found, Broken):
+        await prepare(web)
+        return page(web, title=found.title, body=BrokenPage(found, drawn_for(web)), endpoint=endpoint)
+    return await new_page(web, endpoint)
+
+
+@ar.get("/{endpoint}/{key}")
+async def run(web: Web, endpoint: str, key: str) -> Response:
+    """A run, at the address of its workflow."""
+    if web.core.plugins.get(endpoint) is None:
+        raise NotFound("")
+    if web.core.runs.get(key).endpoint != endpoint:
+        raise NotFound(f"There is no run {key[:80]} of {endpoint}.", hint="Its key says of which workflow it is.")
+    return await run_page(web, key)

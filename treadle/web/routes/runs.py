@@ -1,0 +1,204 @@
+"""What is done to a run: begin, answer, revert, undo, lock; and what is drawn of it in parts."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+
+from fasthtml.core import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from ...errors import Conflict, InvalidAnswer, NotFound, PluginError, TooLarge
+from ...files import megabytes
+from ...replay import Export, Step
+from ...runs import Answers, Run, RunView, new_owner
+from ...shows.exports import MEDIA, ending, make
+from ..components.fields import UploadBar
+from ..components.shows import TableForm, TablePage, table_at
+from ..components.steps import Refusal, run_path
+from ..deps import Web
+from ..forms import Taking, read_answers
+from ..layout import page, prepare
+from ..run_pages import came_back, changed, new_page, run_body, upload_id
+from .files import download_headers
+
+ar = APIRouter()
+
+uploads = [r"/runs/new/[^/]+", r"/runs/[^/]+/steps/[^/]+"]  # these count for themselves: a file may come with them
+
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+TRIES = 20  # times a bar asks for an upload nobody has heard of
+
+
+async def begin(request: Request) -> Response:
+    """Make a run of the first answer, and lead to its page. The same form sent twice is one run."""
+    web = Web.of(request)
+    endpoint = request.path_params["endpoint"]
+    if web.core.plugins.get(endpoint) is None:
+        raise NotFound("")
+    step = (await web.core.runs.draw_new(endpoint)).drawing.open
+    answers: Answers = {}
+    try:
+        answers = await _read(web, step, lambda fields: new_owner(_client_id(fields)), watch=_watch(request))
+        run = await web.core.runs.begin(endpoint, answers, client_id=_client_id(answers))
+    except (InvalidAnswer, PluginError, TooLarge) as error:
+        if step is None or (isinstance(error, TooLarge) and not _takes_file(step)):
+            raise
+        return await new_page(web, endpoint, _refusal(step.slug, answers, error), client_id=_client_id(answers),
+                              status=error.status)
+    return RedirectResponse(web.url(run_path(run)), status_code=303)
+
+
+async def answer(request: Request) -> Response:
+    """Store an answer. What is refused comes back with everything that was typed and sent."""
+    web = Web.of(request)
+    key, slug = request.path_params["key"], request.path_params["slug"]
+    view = await web.core.runs.draw(key)
+    step = next((item for item in view.drawing.items if isinstance(item, Step) and item.slug == slug), None)
+    answers: Answers = {}
+    try:
+        answers = await _read(web, step, lambda _: key, watch=upload_id(key, slug, view.form_rev))
+        rev = answers.get("rev", ["0"])[-1]
+        run = await web.core.runs.answer(key, slug, answers, rev=int(rev) if rev.isdecimal() else 0,
+                                         replace="replace" in answers)
+    except (Conflict, InvalidAnswer, PluginError, TooLarge) as error:
+        if isinstance(error, TooLarge) and not _takes_file(step):
+            raise  # a notice above the form, which is left as it is: what is too large to read cannot be drawn again
+        return await came_back(web, key, _refusal(slug, answers, error), error.status)
+    return await changed(web, run)
+
+
+routes = [Route("/runs/new/{endpoint}", begin, methods=["POST"]),
+          Route("/runs/{key}/steps/{slug}", answer, methods=["POST"])]
+
+
+async def _read(web: Web, step: Step | None, owner: Callable[[Answers], str], *, watch: str) -> Answers:
+    settings = web.core.settings
+    taking = Taking(owner, step.slug, settings.max_upload, watch) if step is not None and _takes_file(step) else None
+    return await read_answers(web.request, web.core.files, max_body=settings.max_body, taking=taking)
+
+
+def _takes_file(step: Step | None) -> bool:
+    return step is not None and step.field is not None and step.field.kind == "upload"
+
+
+def _client_id(answers: Answers) -> str:
+    given = answers.get("client_id", [""])[-1]
+    return given if CLIENT_ID.fullmatch(given) else ""
+
+
+def _watch(request: Request) -> str:
+    given = request.query_params.get("upload", "")
+    return given if CLIENT_ID.fullmatch(given) else ""
+
+
+def _refusal(slug: str, answers: Answers, error: Conflict | InvalidAnswer | PluginError | TooLarge) -> Refusal:
+    sent = answers.get("file", [""])[-1]
+    typed = [] if sent else [str(value) for value in answers.get("value", [])]
+    if isinstance(error, PluginError):
+        return Refusal(slug, typed, "The workflow has an error and could not take this answer.", sent=sent, fault=error)
+    return Refusal(slug, typed, f"{error.message} {error.hint}".strip(), 409 if isinstance(error, Conflict) else 422,
+                   sent=sent)
+
+
+@ar.post("/runs/{key}/revert/{slug}")
+async def revert(web: Web, key: str, slug: str) -> Response:
+    """Ask this step and all after it again."""
+    return await _change(web, web.core.runs.revert(key, slug))
+
+
+@ar.post("/runs/{key}/undo")
+async def undo(web: Web, key: str) -> Response:
+    """Take back what was reverted."""
+    return await _change(web, web.core.runs.undo(key))
+
+
+@ar.post("/runs/{key}/finalise")
+async def finalise(web: Web, key: str) -> Response:
+    """Finish and lock."""
+    return await _change(web, web.core.runs.finalise(key))
+
+
+@ar.post("/runs/{key}/unlock")
+async def unlock(web: Web, key: str) -> Response:
+    """Open a locked run again."""
+    return await _change(web, web.core.runs.unlock(key))
+
+
+async def _change(web: Web, change: Awaitable[Run]) -> Response:
+    return await changed(web, await change)
+
+
+@ar.get("/runs/{key}/body")
+async def body(web: Web, key: str, rev: str = "") -> Response:
+    """The run as it is now, for a page that shows it. `rev`: what that page shows already; then nothing comes."""
+    if rev and rev == str(web.core.runs.get(key).rev):
+        return Response(status_code=204)
+    return await run_body(web, key)
+
+
+@ar.get("/runs/uploads/{upload}")
+async def progress(web: Web, upload: str, field: str = "", tries: str = "0") -> Response:
+    """The bar of an upload. It asks again while there is something to see, or for a while until there is."""
+    asked = int(tries) if tries.isdecimal() else TRIES
+    found = web.core.files.arriving(upload)
+    if found is None:
+        return HTMLResponse(UploadBar(field, upload, tries=asked if asked < TRIES else None))
+    text = f"{megabytes(found.received)} of {megabytes(found.total)}"
+    if found.seconds >= 2:  # sooner nothing can be foretold
+        text += f", {(found.total - found.received) * found.seconds / max(1, found.received):.0f} s left"
+    return HTMLResponse(UploadBar(field, upload, text=text, file=found.name, received=found.received,
+                                  total=found.total, tries=0))
+
+
+@ar.get("/runs/new/{endpoint}/shows/{n}")
+async def new_show(web: Web, endpoint: str, n: str) -> Response:
+    """A page of a table that stands before the first answer."""
+    return await _table(web, await web.core.runs.draw_new(endpoint), f"/runs/new/{endpoint}", f"/{endpoint}", n)
+
+
+@ar.get("/runs/{key}/shows/{n}")
+async def show(web: Web, key: str, n: str) -> Response:
+    """A page of a table of a run: `?sort=` a column or "-column", `?page=`, `?q=` words that must be in a row."""
+    view = await web.core.runs.draw(key)
+    assert view.run is not None  # drawn by its key
+    return await _table(web, view, f"/runs/{key}", run_path(view.run), n)
+
+
+async def _table(web: Web, view: RunView, base: str, back: str, n: str) -> Response:
+    number = int(n) if n.isdecimal() and len(n) < 10 else 0
+    table = table_at(view.drawing.items, number)
+    if table is None:
+        raise NotFound("There is no such table in this run.", hint="It may have been reverted.")
+    asked = web.request.query_params
+    turned = asked.get("page", "1")
+    form = await asyncio.to_thread(
+        TableForm, table, number, base=base, url=web.url, sort=asked.get("sort", ""), query=asked.get("q", "")[:200],
+        page=int(turned) if turned.isdecimal() and len(turned) < 10 else 1)
+    if web.fragment:
+        return HTMLResponse(form)
+    await prepare(web)
+    return page(web, title=view.title, body=TablePage(view.title, web.url(back), form),
+                endpoint=view.workflow.endpoint, run=view.run.key if view.run is not None else "")
+
+
+@ar.get("/runs/new/{endpoint}/exports/{slug}")
+async def new_export(web: Web, endpoint: str, slug: str) -> Response:
+    """A download that stands before the first answer."""
+    return await _export(web, await web.core.runs.draw_new(endpoint), slug)
+
+
+@ar.get("/runs/{key}/exports/{slug}")
+async def export(web: Web, key: str, slug: str) -> Response:
+    """A download of a run, made now."""
+    return await _export(web, await web.core.runs.draw(key), slug)
+
+
+async def _export(web: Web, view: RunView, slug: str) -> Response:
+    found = next((item for item in view.drawing.items if isinstance(item, Export) and item.slug == slug), None)
+    if found is None:
+        raise NotFound("There is no such download in this run.", hint="It may have been reverted.")
+    headers = download_headers(web, found.name)
+    data = await asyncio.to_thread(make, found.name, found.data)
+    return Response(data, media_type=MEDIA[ending(found.name)], headers=headers)

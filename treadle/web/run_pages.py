@@ -1,0 +1,111 @@
+"""Runs as answers: the page of a run, the body that replaces it, a form that comes back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+
+from loguru import logger
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from ..replay import Show, Step
+from ..runs import Run, RunView
+from .components.runs import RunBody, RunPage, RunRows
+from .components.steps import Drawn, Refusal, run_path
+from .deps import Web
+from .layout import page, prepare
+from .problems import reference
+
+LISTED = 10  # unfinished runs on one page
+
+
+def drawn_for(web: Web, *, focus: bool = False) -> Drawn:
+    """How this request has a run drawn. `focus`: the next field takes the focus."""
+    settings = web.core.settings
+    return Drawn(web.url, web.core.clock.now(), author=settings.dev or settings.loopback, focus=focus)
+
+
+async def new_page(web: Web, endpoint: str, refusal: Refusal | None = None, *, client_id: str = "",
+                   status: int = 200) -> Response:
+    """A workflow before its first answer. `refusal`: the form that comes back, with its `client_id`."""
+    runs = web.core.runs
+    view = await runs.draw_new(endpoint, client_id=client_id)
+    client_id = client_id or secrets.token_urlsafe(12)
+    drawn = replace(_explained(view, drawn_for(web)), client_id=client_id, upload=client_id)
+    body = await _drawing(view, RunPage, drawn, refusal)
+    steps = len(view.workflow.steps)
+    rows = RunRows(runs.list(endpoint, unfinished=True, limit=LISTED), drawn, steps=lambda _: steps,
+                   named="Unfinished runs")
+    await prepare(web)
+    answer = page(web, title=view.title, body=(body, rows), endpoint=endpoint, status=status)
+    if refusal is not None:
+        answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page it was sent from
+    return answer
+
+
+async def run_page(web: Web, key: str, refusal: Refusal | None = None, *, status: int = 200) -> Response:
+    """The page of a run. `refusal`: a form that comes back to a browser without JavaScript."""
+    view = await web.core.runs.draw(key)
+    assert view.run is not None  # it has a key
+    body = await _drawing(view, RunPage, replace(_for_run(view, drawn_for(web)), check=web.fragment), refusal)
+    await prepare(web)
+    return page(web, title=view.title, body=body, endpoint=view.run.endpoint, run=key, status=status)
+
+
+async def run_body(web: Web, key: str, refusal: Refusal | None = None, *, status: int = 200,
+                   focus: bool = False, check: bool = False) -> Response:
+    """`#run-{key}` alone, which replaces the one that is shown."""
+    view = await web.core.runs.draw(key)
+    drawn = replace(_for_run(view, drawn_for(web, focus=focus)), check=check)
+    return HTMLResponse(await _drawing(view, RunBody, drawn, refusal), status)
+
+
+async def changed(web: Web, run: Run) -> Response:
+    """The answer to a form that was taken: the run as it is now, or without JavaScript the way to its page."""
+    if web.fragment:
+        return await run_body(web, run.key, focus=True, check=True)
+    return RedirectResponse(web.url(run_path(run)), status_code=303)
+
+
+async def came_back(web: Web, key: str, refusal: Refusal, status: int) -> Response:
+    """The answer to a form that was refused: the run with that form in it."""
+    if web.fragment:
+        return await run_body(web, key, refusal, status=status, check=True)
+    return await run_page(web, key, refusal, status=status)
+
+
+def upload_id(key: str, slug: str, form_rev: int) -> str:
+    """By which the progress of an upload is asked for. The same in every drawing of a form."""
+    return hashlib.sha256(f"{key}/{slug}/{form_rev}".encode()).hexdigest()[:16]
+
+
+def _for_run(view: RunView, drawn: Drawn) -> Drawn:
+    assert view.run is not None  # drawn by its key
+    step = view.drawing.open
+    upload = upload_id(view.run.key, step.slug, view.form_rev) if step is not None else ""
+    return replace(_explained(view, drawn), upload=upload)
+
+
+def _explained(view: RunView, drawn: Drawn) -> Drawn:
+    """An error of the author's gets a line in the log, and the reference that finds it."""
+    error = view.drawing.error
+    if error is None:
+        return drawn
+    name = reference()
+    kind = error.message.partition(":")[0]  # what follows may be a text of the person's
+    what = view.run.key if view.run is not None else view.workflow.endpoint
+    logger.error("{} {} could not be drawn: {}, line {}, {}", name, what, error.file, error.line, kind)
+    return replace(drawn, reference=name)
+
+
+async def _drawing(view: RunView, component: Callable[[RunView, Drawn, Refusal | None], str], drawn: Drawn,
+                   refusal: Refusal | None) -> str:
+    """Draw off the loop what may take long: tables are sorted, and Markdown is rendered."""
+    heavy = any(isinstance(item, Show) or (isinstance(item, Step) and item.approve is not None)
+                for item in view.drawing.items)
+    if heavy:
+        return await asyncio.to_thread(component, view, drawn, refusal)
+    return component(view, drawn, refusal)
