@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -69,6 +70,8 @@ def bind(settings: Settings) -> socket.socket:
         listener.listen(2048)
     except OSError as error:
         listener.close()
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise StartError(f"{settings.host} is no address of this computer.", hint="Leave --host away.") from error
         if settings.data.is_dir():
             DataFolder(settings.data).close()  # the same command again: says that Treadle runs, and where
         raise StartError(f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}.",
