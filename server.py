@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is told, too
@@ -42,10 +43,10 @@ def main() -> None:
     from treadle.config import Settings
     from treadle.errors import StartError
 
-    plugins = os.environ.get("TREADLE_PLUGINS", "")
     settings = Settings(data=args.data.absolute(), host=args.host, port=args.port, token=not args.no_token,
-                        open_browser=args.open, dev=args.dev, demo=args.demo,
-                        **({"plugins": Path(plugins).absolute()} if plugins else {}))
+                        open_browser=args.open, dev=args.dev, demo=args.demo)
+    if plugins := os.environ.get("TREADLE_PLUGINS"):
+        settings = replace(settings, plugins=Path(plugins).absolute())
     try:
         from treadle.web.serve import run
 
