@@ -15,6 +15,7 @@ from loguru import logger
 
 from ..core import Core
 from ..errors import TooLarge
+from .slots import naming
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -87,6 +88,8 @@ class Guard:
 
             await unknown_browser(scope, headers.get(b"sec-fetch-site", b""))(scope, receive, send)
             return
+        if headers.get(b"sec-fetch-dest") == b"document":
+            send = naming(send, headers.get(b"cookie", b""), self.port)
         if scope["method"] in SAFE:
             await self.app(scope, receive, send)
             return

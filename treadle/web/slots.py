@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Protocol
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
 
 STREAMS_PER_BROWSER = 4  # of six connections; two stay free for pages and posts
 NAME = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -68,6 +72,20 @@ def browser_of(cookies: bytes, port: int) -> str:
         if name == wanted and NAME.fullmatch(value):
             return value
     return ""
+
+
+def naming(send: Send, cookies: bytes, port: int) -> Send:
+    """`send` that gives a browser without a name one, together with the page it asked for."""
+    if browser_of(cookies, port):
+        return send
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            cookie = (b"set-cookie", set_cookie(new_browser(), port).encode())
+            message["headers"] = [*message.get("headers", ()), cookie]
+        await send(message)
+
+    return sending
 
 
 def set_cookie(browser: str, port: int) -> str:

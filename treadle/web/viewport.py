@@ -111,6 +111,11 @@ class _Live:
         return self._text.rev < self._given
 
     @property
+    def finished(self) -> bool:
+        """Whether its reply has ended and is rendered to the end."""
+        return self.ended and not self.behind
+
+    @property
     def rev(self) -> int:
         """How far the rendering has come, while it is behind."""
         return max(self._text.rev, self.born)
@@ -163,6 +168,7 @@ class Viewport:
         self._lives: dict[int, _Live] = {}
         self._frames: dict[Position, Frame] = {}
         self._tick = -1
+        self._log = (-1, "")  # #log-items as drawn at the newest rev of its rows; -1: it may have changed since
 
     def exists(self) -> bool:
         """Whether the conversation is still there."""
@@ -173,12 +179,16 @@ class Viewport:
     def page_rows(self) -> tuple[str, str]:
         """The cursor of a page, and the inside of its #log-items. Nothing may be awaited until the page is drawn."""
         self._follow()
-        cursor = min(self._feed.rev, self._rendered())
-        rows = self._rows.messages(self.conversation, limit=PAGE)
-        return f"{self._db.epoch}-{cursor}", "".join(self._row(row) for row in rows)
+        newest = self._newest()
+        if self._log[0] != newest:
+            log = "".join(self._row(row) for row in self._rows.messages(self.conversation, limit=PAGE))
+            self._log = (newest if all(live.finished for live in self._lives.values()) else -1, log)
+        return f"{self._db.epoch}-{self._rendered()}", self._log[1]
 
     async def prepare(self) -> None:
         """Render off the loop what the page will need and what is costly."""
+        if self._log[0] == self._newest():
+            return
         await self._prepare(self._rows.messages(self.conversation, limit=PAGE))
         self._follow()
         for live in [live for live in self._lives.values() if live.behind]:
@@ -223,7 +233,7 @@ class Viewport:
         """The last viewer has left: nothing is drawn until somebody comes, and what is finished is forgotten."""
         self._frames.clear()
         self._tick = -1
-        self._lives = {id: live for id, live in self._lives.items() if not live.ended}
+        self._lives = {id: live for id, live in self._lives.items() if not live.finished}
 
     # -- drawing
 
@@ -231,7 +241,7 @@ class Viewport:
         """Give the rendering what has been written since, and end it with its reply."""
         active = self._rows.active(self.conversation)
         if active is not None and active.id not in self._lives:
-            self._lives = {id: live for id, live in self._lives.items() if live.behind or not live.ended}
+            self._lives = {id: live for id, live in self._lives.items() if not live.finished}
             self._lives[active.id] = _Live(active, self._feed.wake)
         for live in [live for live in self._lives.values() if not live.ended]:
             if active is not None and active.id == live.id:
@@ -243,6 +253,10 @@ class Viewport:
                 del self._lives[live.id]
             else:
                 live.end(message)
+
+    def _newest(self) -> int:
+        newest = self._db.one("SELECT max(rev) AS rev FROM messages WHERE conversation = ?", (self.conversation,))
+        return newest["rev"] or 0
 
     def _rendered(self) -> int:
         """Up to which rev everything is rendered."""
