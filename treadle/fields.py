@@ -8,15 +8,13 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NewType
+from typing import Any, Literal, NewType
 
 from .errors import InvalidAnswer, NotFound
-
-if TYPE_CHECKING:
-    from .files import File
+from .files import File, FileId
 
 LongText = NewType("LongText", str)  # text of several lines
-OpenFile = Callable[[str], "File"]   # the file of an id; raises `NotFound`
+OpenFile = Callable[[str], File]  # the file of an id; raises `NotFound`
 Kind = Literal["text", "long_text", "whole_number", "yes_no", "choice", "upload"]
 
 WHOLE_LIMIT = 2**53 - 1  # what JSON and a browser hold exactly
@@ -26,10 +24,6 @@ _GROUPED = re.compile(r"[+-]?(\d+|\d{1,3}(?:([,_'\u2019 \u00a0\u2009\u202f])\d{3
 
 class Upload:
     """The type to ask for a file. The answer is a `File`."""
-
-
-class FileId(str):
-    """The id of a file that came with this form. A class of its own: a text that was typed is never taken for one."""
 
 
 def _refused(message: str, hint: str = "") -> InvalidAnswer:

@@ -17,12 +17,15 @@ from typing import IO, Any
 from .clock import Clock
 from .db import Database
 from .errors import NotFound, StorageError, TooLarge
-from .fields import FileId
 
 DAY = 86_400.0  # seconds a file that no answer took is kept
 BUFFER = 1_000_000  # bytes gathered before a thread writes them
 NAME_LENGTH = 120  # characters of a name that are kept
 ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+
+class FileId(str):
+    """The id of a file that came with a form. A class of its own: a text that was typed is never taken for one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,7 @@ from .clock import Clock
 from .db import Database
 from .errors import Conflict, InvalidAnswer, NotFound
 from .feed import Feed
-from .fields import FileId
-from .files import File, Files
+from .files import File, FileId, Files
 from .plugins import Plugins
 from .replay import Drawing, Step, Stored, replay, run_check
 from .workflow import Broken, Workflow
