@@ -10,7 +10,6 @@ from contextlib import suppress
 
 import httpx
 
-from tests.fakes import Script
 from tests.harness import HX, Server, soak, until
 
 WORD = re.compile(rb"w\d{5}")
@@ -54,13 +53,14 @@ async def last_reply(server: Server) -> tuple[str, list[str]]:
 async def test_i56_a_killed_server_keeps_every_word_it_has_shown_and_says_that_it_was_interrupted(server, ollama):
     """All that was shown, not only what was a second ago: a piece is committed before anybody sees it."""
     for round_ in range(soak(4, 200)):
-        ollama.next(Script(n=4_000, tps=random.choice((20, 200, 1_000))), Script(n=3))
+        question, before = f"n=4000 tps={random.choice((20, 200, 1_000))}", len(ollama.chats)
         watcher = Watcher(server)
         async with server.client() as client:
-            sent = await client.post("/chat/1", headers=HX, data={"text": "Tell me.", "client_id": f"a{round_}"})
+            sent = await client.post("/chat/1", headers=HX, data={"text": question, "client_id": f"a{round_}"})
             assert sent.status_code == 204
+            await until(lambda: len(ollama.chats) > before)  # noqa: B023 - awaited here
             if round_ % 4:  # sometimes at once, before there is a word
-                await until(lambda: watcher.seen)  # noqa: B023 - awaited here
+                await until(lambda: watcher.seen)  # noqa: B023
             kill_at = time.monotonic() + random.uniform(0, 1)
             await until(lambda: time.monotonic() > kill_at)  # noqa: B023 - the instant is random, which is the point
         await asyncio.to_thread(server.kill)
@@ -77,7 +77,7 @@ async def test_i56_a_killed_server_keeps_every_word_it_has_shown_and_says_that_i
 async def ask_again(server: Server, client_id: str) -> None:
     """The next question is taken and answered."""
     async with server.client() as client:
-        sent = await client.post("/chat/1", headers=HX, data={"text": "And now?", "client_id": client_id})
+        sent = await client.post("/chat/1", headers=HX, data={"text": "n=3", "client_id": client_id})
         assert sent.status_code == 204
         async with asyncio.timeout(10):
             while (await last_reply(server))[1] != ["w00001", "w00002", "w00003"]:
