@@ -75,12 +75,12 @@ def browser_of(cookies: bytes, port: int) -> str:
 
 
 def naming(send: Send, cookies: bytes, port: int) -> Send:
-    """`send` that gives a browser without a name one, together with the page it asked for."""
+    """`send` that gives a browser without a name one, together with the page it was given."""
     if browser_of(cookies, port):
         return send
 
     async def sending(message: Message) -> None:
-        if message["type"] == "http.response.start":
+        if message["type"] == "http.response.start" and message["status"] == 200:
             cookie = (b"set-cookie", set_cookie(new_browser(), port).encode())
             message["headers"] = [*message.get("headers", ()), cookie]
         await send(message)
