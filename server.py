@@ -10,6 +10,10 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is told, too
     sys.exit("Treadle needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info[:2]))
 
 
+sys.dont_write_bytecode = False  # some environments forbid it, and every start would compile all of Treadle again
+os.environ.setdefault("LOGURU_AUTOINIT", "0")  # logs.py sets the log up; the usual one would be made and thrown away
+
+
 def arguments() -> argparse.Namespace:
     """What the command line says. Ends the process for --help and for what it does not know."""
     from treadle.config import Settings
