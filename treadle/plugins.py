@@ -113,7 +113,7 @@ class Plugins:
         except OSError as error:
             logger.warning("the plugins folder cannot be read: {}", error.strerror or error)
             return []
-        named = [(match, path) for path in paths if (match := _NAME.fullmatch(path.name)) and path.is_file()]
+        named = [(match, path) for path in paths if (match := _NAME.fullmatch(path.name)) and not path.is_dir()]
         files = [(int(match[1][:9]) if match[1] else UNNUMBERED, path) for match, path in named]
         return sorted(files, key=lambda file: (file[0], file[1].name))
 
