@@ -38,7 +38,7 @@ def Installed(status: ModelStatus, *, plain: bool = False) -> NotStr:
     """What is installed, with its size; the marked one answers next. `plain`: for the page without JavaScript."""
     if not status.models:
         return NotStr('<p class="grp">No model is installed.</p>')
-    how = "" if plain else 'hx-post="/model/choose" hx-target="#model" hx-swap="outerHTML" '
+    how = "" if plain else 'hx-post="/model/choose" hx-target="#model" hx-swap="outerHTML settle:0" '
     options = "".join(
         f'<button class="opt" name="model" value="{escape(model.name)}"'
         f'{" aria-current=true" if model.name == status.chosen else ""}><span>{escape(model.name)}</span>'
@@ -52,7 +52,7 @@ def AddressForm(address: str, *, error: str = "") -> NotStr:
     """Where Ollama is. `address`: as a person writes it; `error`: why it was refused."""
     return NotStr(
         '<form class="pop menu" id="model-address" popover method="post" action="/model/address" '
-        'hx-post="/model/address" hx-target="this" hx-swap="outerHTML" hx-status-422="swap:outerMorph settle:0" '
+        'hx-post="/model/address" hx-target="this" hx-swap="outerHTML settle:0" hx-status-422="swap:outerMorph settle:0" '
         f'{ENCODING}>{AddressField(address, error=error)}'
         '<footer><span>Empty: the usual one</span><button class="btn line sm">Save</button></footer></form>')
 
@@ -63,29 +63,30 @@ def AddressField(address: str, *, error: str = "", id: str = "address") -> NotSt
             if error else "")
     marks = f' aria-invalid="true" aria-describedby="{id}-error"' if error else ""
     return NotStr(
-        f'<div class="grp field"><label class="label" for="{id}">Address of Ollama</label>'
+        f'<div class="field"><label class="label" for="{id}">Address of Ollama</label>'
         f'<input class="input" id="{id}" name="address" value="{escape(address)}" placeholder="localhost:11434" '
         f'autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="300"{marks}>{said}</div>')
 
 
 @lru_cache(maxsize=8)
-def Condition(status: ModelStatus, *, plain: bool = False) -> NotStr:
+def Condition(status: ModelStatus, *, plain: bool = False, here: bool = False) -> NotStr:
     """The state of the model above the composer, when there is something to say.
 
     Announced to screen readers, but not at every step of a download. `plain`: for a page without JavaScript, where
-    buttons that need it are links to the model's page.
+    buttons that need it are links to the model's page; `here`: for that page itself, which needs no such links.
     """
+    if here:
+        return NotStr(_said(status, True, True))
     quiet = ' aria-live="off"' if status.pull else ""
-    return NotStr(f'<div id="condition" role="status"{quiet}>{_said(status, plain)}</div>')
+    return NotStr(f'<div id="condition" role="status"{quiet}>{_said(status, plain, False)}</div>')
 
 
-def _said(status: ModelStatus, plain: bool) -> str:
+def _said(status: ModelStatus, plain: bool, here: bool) -> str:
     if status.pull is not None:
         return _downloading(status.pull, plain)
     if status.problem and status.kind == "no_model":
         return _notice("circle-alert", escape(status.problem), _post(
             "/model/pull", "Try again", "line", plain, model=status.failed), bad=True)
-    host = escape(status.host)
     match status.kind:
         case "not_installed":
             return _notice("circle-alert", "Ollama is not installed on this computer.",
@@ -98,11 +99,11 @@ def _said(status: ModelStatus, plain: bool) -> str:
             return _notice("download", f"Ollama has no model yet; {SUGGESTED.name} needs {amount(SUGGESTED.size)}.",
                            _post("/model/pull", f"Download {SUGGESTED.name}", "line", plain, model=SUGGESTED.name))
         case "wrong_address":
-            return _notice("unplug", f"No Ollama answers at {host}.",
-                           _opens("model-address", "Change address", "line", plain))
+            return _notice("unplug", f"No Ollama answers at {escape(status.host)}.",
+                           "" if here else _opens("model-address", "Change address", "line", plain))
         case "ready" if status.was_down:
             return _notice("check", f"{escape(status.chosen)} is ready.",
-                           _opens("model-menu", "Choose another", "ghost", plain))
+                           "" if here else _opens("model-menu", "Choose another", "ghost", plain))
         case "demo":
             return _notice("info", "Answers are canned: Treadle was started with <code>--demo</code>.")
     return ""

@@ -85,11 +85,12 @@ def _back(web: Web) -> Response:
 
 def _page(web: Web, *, typed: str | None = None, error: str = "", status: int = 200) -> Response:
     model = web.core.llm.status
-    parts = ['<div class="head"><h1>Model</h1><p>The model that answers in the chat. It runs in Ollama.</p></div>']
-    parts.append(str(Condition(model, plain=True)).replace(' id="condition"', "", 1))
+    field = AddressField(model.host if typed is None else typed, error=error, id="model-page-address")
+    parts = []
     if model.kind != "demo":
-        field = AddressField(model.host if typed is None else typed, error=error, id="model-page-address")
-        parts.append(f'<div class="stack">{Installed(model, plain=True)}<form method="post" action="/model/address" '
-                     f'{ENCODING} class="stack">{field}<button class="btn line">Save</button></form></div>')
-    parts.append(f'<p><a href="/chat/{web.conversation}">Back to the chat</a></p>')
-    return page(web, title="Model", body=NotStr("".join(parts)), endpoint="model", status=status)
+        parts += [str(Installed(model, plain=True)), f'<form class="stack" method="post" action="/model/address" '
+                  f'{ENCODING}>{field}<button class="btn line">Save</button></form>']
+    parts.append(f'<a href="/chat/{web.conversation}">Back to the chat</a>')
+    head = '<div class="head"><h1>Model</h1><p>The model that answers in the chat. It runs in Ollama.</p></div>'
+    body = NotStr(f'{head}{Condition(model, here=True)}<div class="stack">{"".join(parts)}</div>')
+    return page(web, title="Model", body=body, endpoint="model", status=status)
