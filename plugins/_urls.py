@@ -52,16 +52,15 @@ def read(source: str | File) -> Found:
         if not entry:
             found.blank += 1
             continue
-        url = parse(entry)
-        if isinstance(url, Url):
-            found.urls.append(url)
-        elif len(parts := entry.split()) > 1 and all("://" in part for part in parts):
-            several = [parse(part.strip(JUNK + ",;")) for part in parts]
-            found.urls += [each for each in several if isinstance(each, Url)]
-            found.rejected += [{"line": line, "text": part, "why": why}
-                               for part, why in zip(parts, several, strict=True) if isinstance(why, str)]
-        else:
-            found.rejected.append({"line": line, "text": entry[:300], "why": url})
+        parts = entry.split()
+        if len(parts) == 1 or not all("://" in part for part in parts):  # a space may stand in a path
+            parts = [entry]
+        for part in parts:
+            url = parse(part)
+            if isinstance(url, Url):
+                found.urls.append(url)
+            else:
+                found.rejected.append({"line": line, "text": part[:300], "why": url})
     return found
 
 
