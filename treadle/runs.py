@@ -371,7 +371,7 @@ class Runs:
     def _workflow(self, endpoint: str) -> Workflow:
         found = self._plugins.get(endpoint)
         if isinstance(found, Broken):
-            raise found.error
+            raise found.error.with_traceback(None)  # it is kept: each raise would add to its traceback
         if found is None:
             raise NotFound(f"There is no workflow {endpoint[:80]}.", hint="Its file may have been renamed or removed.")
         return found
