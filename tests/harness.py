@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,10 +28,13 @@ def soak(small: int, full: int) -> int:
     return full if os.environ.get("TREADLE_SOAK") == "1" else small
 
 
-async def until(condition: Callable[[], T], *, within: float = 5) -> T:
-    """Wait for a true result of `condition` and return it. `within`: real seconds, then AssertionError."""
+async def until(condition: Callable[[], Any], *, within: float = 5) -> Any:
+    """Wait for a true result of `condition`, a function or a coroutine function, and return it.
+
+    `within`: real seconds, then AssertionError.
+    """
     end = time.monotonic() + within
-    while not (result := condition()):
+    while not (result := await awaited if isawaitable(awaited := condition()) else awaited):
         assert time.monotonic() < end, f"not within {within} s"
         await asyncio.sleep(0.002)
     return result
