@@ -4,10 +4,10 @@
 const root = document.documentElement;
 const $ = (selector, within = document) => within.querySelector(selector);
 const byId = (id) => document.getElementById(id);
-const on = (name, run) => document.addEventListener(name, run);
+const on = (name, run, first) => document.addEventListener(name, run, first);
 const hx = (name, run) => on(`htmx-${name}`, (event) => run(event.detail, event));
-const store = (area, key, value) => {
-  try { window[area][key] = value; } catch { /* forbidden: nothing is remembered */ }
+const store = (box, key, value) => {
+  try { window[box][key] = value; } catch { /* forbidden: nothing is remembered */ }
 };
 
 // ---- panes
@@ -55,9 +55,9 @@ const menuKey = (event, menu) => {
   event.preventDefault();
   items.at(to[event.key] % items.length).focus();
 };
-document.addEventListener("toggle", ({target, newState}) => {
+on("toggle", ({target, newState}) => {
   if (target.popover && newState === "open")
-    ($(".opt[aria-current]", target) ?? $(".opt", target))?.focus();
+    ($(".opt[aria-current]", target) ?? $(".opt, .input", target))?.focus();
 }, true);
 
 // ---- the log: it follows at its end, and only there
@@ -94,10 +94,11 @@ setInterval(() => { // seconds, shown from 2 s on
 
 const copy = async ({dataset: {copy: name}, parentNode}) => { // an element by its id, or a text
   const code = name ? byId(name) : $("pre, code", parentNode.closest(".code, .cmd"));
+  let said = "Copied.";
   try {
     await navigator.clipboard.writeText(code ? code.innerText.trim() : name);
-    byId("announce").textContent = "Copied.";
-  } catch { byId("announce").textContent = "The browser did not allow copying."; }
+  } catch { said = "The browser did not allow copying."; }
+  byId("announce").textContent = said;
 };
 
 // ---- the composer: what is typed is kept until the server has it
@@ -112,7 +113,7 @@ const putBack = (value) => {
 };
 const random = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 let failed = {}; // sent again unchanged, a question keeps its id and is stored once
-const showSent = ({value, id}) => { // the person's row, until the stream brings the real one
+const showSent = ({value, id}) => { // until the stream brings the real row
   const row = byId(`u-${id}`) ?? document.createElement("article");
   Object.assign(row, {id: `u-${id}`, className: "msg user", ariaLabel: "You", hidden: false});
   row.textContent = value;
@@ -128,9 +129,10 @@ const unsent = (sent, name, sentence) => {
   tell(name, sentence);
 };
 let told = ""; // the notice above the composer
+const saying = (name) => byId(`say-${name}`).content.cloneNode(true);
 const tell = (name, sentence) => {
   const box = byId("connection");
-  box.replaceChildren(byId(`say-${name}`).content.cloneNode(true));
+  box.replaceChildren(saying(name));
   if (sentence) $("p", box).textContent = sentence;
   htmx.process(box);
   told = name;
@@ -140,7 +142,7 @@ const hush = (...names) => { if (names.includes(told)) byId("connection").replac
 // ---- the stream, and what is said about it
 let connection, losses, over, refetch;
 const live = () => byId("live");
-const final = (status) => { // after 401 and 404 nothing is tried again
+const final = (status) => { // nothing is tried again
   if (status !== 401 && status !== 404) return false;
   over = true;
   found();
@@ -149,8 +151,8 @@ const final = (status) => { // after 401 and 404 nothing is tried again
   return true;
 };
 const losing = () => {
-  if (over || document.hidden) return;
-  losses ??= [setTimeout(tell, 3000, "lost"), setTimeout(showGone, 30000, true)];
+  if (!over && !document.hidden)
+    losses ??= [setTimeout(tell, 3000, "lost"), setTimeout(showGone, 30000, true)];
 };
 const found = () => {
   losses?.forEach(clearTimeout);
@@ -166,8 +168,8 @@ const showGone = (away) => {
   if (away) byId("gone").focus();
 };
 const retry = () => {
-  if (connection?.delayCanceller) connection.delayCanceller();
-  else live()?.dispatchEvent(new Event("retry"));
+  connection?.delayCanceller?.();
+  live()?.dispatchEvent(new Event("retry")); // heard where there is no connection yet
 };
 hx("sse-before-connection", (detail, event) => {
   connection = detail.connection;
@@ -178,14 +180,12 @@ hx("sse-after-connection", () => {
   if (refetch) getAgain();
 });
 hx("sse-error", ({status}) => final(status) || losing());
-hx("sse-close", () => { connection = undefined; });
 
 // ---- pages
 const noAnswer = (path, name) => { // the click was counted; only the page is missing
   refetch = path;
-  const page = byId("say-no-answer").content.cloneNode(true);
-  $("[data-path]", page).textContent = path;
-  byId("main").replaceChildren(page);
+  byId("main").replaceChildren(saying("no-answer"));
+  $("#main [data-path]").textContent = path;
   if (name) byId("place").textContent = name;
   arrived();
 };
@@ -195,9 +195,8 @@ const arrived = () => {
   const main = byId("main");
   main.scrollTop = 0;
   pane("main");
-  const start = $("[autofocus]", main) ?? $("h1", main);
-  if (start?.tagName === "H1") start.tabIndex = -1;
-  start?.focus({preventScroll: true});
+  const start = $("[autofocus]", main) ?? Object.assign($("h1", main), {tabIndex: -1});
+  start.focus({preventScroll: true});
 };
 // ---- requests
 const touched = new WeakSet(); // fields of runs in which somebody typed
@@ -222,7 +221,7 @@ hx("after-request", ({ctx}, event) => {
   if (from === live()) final(status) || losing();
   else if (ctx.sent && status >= 400) unsent(ctx.sent, status === 409 ? "busy" : "unsent", plain);
   else if (from.id === "cancel" && status === 200) putBack(ctx.text);
-  else if (status >= 400 && from.closest("#chat")) tell("unsent", plain);
+  else if (status >= 400 && plain && from.closest("#chat")) tell("unsent", plain);
   else return;
   event.preventDefault(); // not to be swapped
 });
@@ -247,7 +246,7 @@ hx("before-swap", ({ctx, tasks}, event) => {
   if (ctx.sourceElement.closest("#earlier")) fromEnd = log.scrollHeight - log.scrollTop;
 });
 hx("after-swap", ({ctx}) => {
-  if (fromEnd) log.scrollTop = log.scrollHeight - fromEnd; // what came in above moves nobody
+  if (fromEnd) log.scrollTop = log.scrollHeight - fromEnd; // it came in above
   fromEnd = 0;
   if (ctx.target?.id !== "main") return;
   refetch = "";
@@ -263,8 +262,10 @@ const clicks = {
   "#jump": () => { jump(); log.focus(); }, ".tabs a": ({hash}) => pane(hash.slice(1)),
   "[popover] .opt": (option) => option.closest("[popover]").hidePopover(),
 };
+on("click", (event) => { // htmx would keep the browser from opening a tab
+  if (event.ctrlKey || event.metaKey || event.shiftKey) event.stopPropagation();
+}, true);
 on("click", (event) => {
-  if (event.ctrlKey || event.metaKey || event.shiftKey) return;
   for (const [selector, run] of Object.entries(clicks)) {
     const hit = event.target.closest?.(selector);
     if (!hit) continue;
@@ -288,6 +289,5 @@ on("DOMContentLoaded", () => {
   tabs();
   watchLog();
   try { text().value = sessionStorage[draft()] ?? ""; } catch { /* forbidden */ }
-  addEventListener("pageshow", ({persisted}) => persisted && retry());
 });
 }

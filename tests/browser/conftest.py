@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
 from tests.fakes import FakeOllama
 from tests.harness import NOWHERE, Server
@@ -90,13 +91,13 @@ class Windows:
             watch.check()
 
 
-@pytest.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def playwright() -> AsyncIterator[Playwright]:
     async with async_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(playwright: Playwright) -> AsyncIterator[Browser]:
     """The one Chromium."""
     browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
@@ -105,20 +106,20 @@ async def browser(playwright: Playwright) -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def model() -> AsyncIterator[FakeOllama]:
+def model() -> Iterator[FakeOllama]:
     """The fake Ollama of this file. A test that changes it puts it back."""
     with FakeOllama() as fake:
         yield fake
 
 
 @pytest.fixture(scope="module")
-def server(model: FakeOllama, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+def server(model: FakeOllama, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The server of this file, with the shipped plugins."""
     with Server(tmp_path_factory.mktemp("server"), ollama=model.address) as server:
         yield server
 
 
-@pytest.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="session")
 async def own(model: FakeOllama, tmp_path: Path) -> AsyncIterator[Server]:
     """A server for this test alone: it may be killed, and its log is empty."""
     server = Server(tmp_path, ollama=model.address)
@@ -127,7 +128,7 @@ async def own(model: FakeOllama, tmp_path: Path) -> AsyncIterator[Server]:
     await asyncio.to_thread(server.kill)
 
 
-@pytest.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="session")
 async def lonely(tmp_path: Path) -> AsyncIterator[Server]:
     """A server for this test alone, without a model."""
     server = Server(tmp_path, ollama=NOWHERE)
@@ -136,7 +137,7 @@ async def lonely(tmp_path: Path) -> AsyncIterator[Server]:
     await asyncio.to_thread(server.kill)
 
 
-@pytest.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="session")
 async def windows(request: pytest.FixtureRequest, browser: Browser) -> AsyncIterator[Windows]:
     """Windows at the test's own server, if it asks for one, else at that of the file."""
     name = next((name for name in ("own", "lonely") if name in request.fixturenames), "server")
@@ -145,13 +146,13 @@ async def windows(request: pytest.FixtureRequest, browser: Browser) -> AsyncIter
     await windows.close()
 
 
-@pytest.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(windows: Windows) -> Page:
     """A page of a signed-in window at 1440 px, not yet anywhere."""
     return await (await windows.new()).new_page()
 
 
-@pytest.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="session")
 async def watch(page: Page, windows: Windows) -> Watch:
     """What `page` complains about."""
     return windows.watch(page.context)

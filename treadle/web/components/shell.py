@@ -175,7 +175,7 @@ def words(conversation: int) -> str:
         "<p><span data-path></span> could not be fetched. It is tried again when the connection is back.</p></div>"
         '<button class="btn solid" type="button" data-do="refetch">Try again</button></div></template>',
         f'<section class="plain gone" id="gone" hidden role="alertdialog" aria-labelledby="gone-title" tabindex="-1">{GLYPH}'
-        '<h1 id="gone-title">Treadle is not running</h1><p>Start it again in the terminal. This page comes back by itself, '
+        '<h2 id="gone-title">Treadle is not running</h2><p>Start it again in the terminal. This page comes back by itself, '
         'with what you typed.</p><div class="cmd"><code>python server.py</code>'
         '<button class="btn icon sm" type="button" data-copy="python server.py" aria-label="Copy the command">'
         f'{icon("copy", small=True)}</button></div><button class="btn line" type="button" data-do="retry">Try now</button>'

@@ -6,7 +6,7 @@ import asyncio
 from functools import lru_cache
 from pathlib import Path
 
-from fasthtml.common import H1, H2, A, Div, Li, NotStr, P, Section, Ul
+from fasthtml.common import H1, H2, A, Div, Header, Li, NotStr, P, Section, Ul
 from fasthtml.core import APIRouter
 from starlette.responses import Response
 
@@ -31,7 +31,7 @@ async def contents(web: Web) -> Response:
         links = [(name, _title(path)) for name, path in _pages().items() if name.startswith(f"{folder}/")]
         if links:
             sections.append(Section(
-                Div(H2(heading), cls="sec-head"),
+                Header(H2(heading)),
                 Ul(*(Li(Div(A(title, href=web.url(f"/docs/{name}"), cls="nm")),
                         Div(icon("chevron-right"), cls="end")) for name, title in links), cls="rows"), cls="sec"))
     head = Div(H1("Documentation"), P("It is read from the folder docs/ beside the program."), cls="head")

@@ -1,0 +1,407 @@
+"""The chat in a real browser: what is seen while a reply streams, and what the reader and the writer keep."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+from playwright.async_api import expect
+from tests.browser.conftest import ask, connected, eventually, go
+from tests.fakes import MARKDOWN, Gate, Script
+from tests.harness import soak
+
+# each animation frame: the words of the last reply, and whether it ever lost one or was empty again
+SAMPLER = """
+    window.seen = {lost: [], frames: 0, blank: 0, most: 0};
+    const words = (text) => text.match(/[\\p{L}\\p{N}]+/gu) ?? [];
+    let before = [];
+    const sample = () => {
+        const body = [...document.querySelectorAll('.msg.assistant')].at(-1);
+        const now = body ? words(body.querySelector('.body').textContent) : [];
+        const left = new Map();
+        for (const word of now) left.set(word, (left.get(word) ?? 0) + 1);
+        for (const word of before.slice(0, -1)) {   // the last one may still grow
+            if (!left.get(word)) window.seen.lost.push(word);
+            else left.set(word, left.get(word) - 1);
+        }
+        if (before.length && !now.length) window.seen.blank += 1;
+        before = now;
+        window.seen.frames += 1;
+        window.seen.most = Math.max(window.seen.most, now.length);
+        requestAnimationFrame(sample);
+    };
+    requestAnimationFrame(sample);
+"""
+TEXT = f"""# A heading
+
+A paragraph with **bold**, *slanted* and `code` words, a [link](https://example.org/ "title") and https://example.com/x.
+
+{MARKDOWN}
+
+1. one
+2. two
+   - deep
+   - deeper
+
+***
+
+Last words, with an ![image](https://example.org/i.png) and a footnote-like [reference][r].
+
+[r]: https://example.org/late
+"""
+
+
+def reply(page):
+    return page.locator(".msg.assistant").last
+
+
+async def ended(page) -> None:
+    await reply(page).locator("footer.by").wait_for(timeout=20_000)
+
+
+async def test_i11_no_word_that_was_visible_disappears_until_the_reply_is_settled(own, windows, model):
+    page = await (await windows.new()).new_page()
+    await page.goto("/")
+    await connected(page)
+    await page.evaluate(SAMPLER)
+    model.next(Script(text=TEXT * soak(2, 10), chunk=3, tps=150))
+    await ask(page, "Write.")
+    await reply(page).wait_for()
+    for _ in range(soak(10, 60)):  # and while the list is drawn anew from the side of the server
+        await page.evaluate("fetch('/chat/1?before=1000000', {headers: {'HX-Request': 'true'}}).then(r => r.text())")
+        await asyncio.sleep(0.2)
+    await ended(page)
+    seen = await page.evaluate("window.seen")
+    assert seen["lost"] == []
+    assert seen["blank"] == 0
+    assert seen["frames"] > 20
+    assert seen["most"] > 50
+
+
+async def test_i12_settling_keeps_the_readers_node_selection_and_place(own, windows, model):
+    page = await (await windows.new()).new_page()
+    await page.goto("/")
+    await connected(page)
+    gate = Gate()
+    model.next(Script(text=TEXT * 3, chunk=40, gate=gate))
+    await ask(page, "Write.")
+    gate.allow(30)
+    await reply(page).locator("table").first.wait_for()
+    await page.evaluate("""() => {
+        const article = [...document.querySelectorAll('.msg.assistant')].at(-1), log = document.getElementById('log');
+        window.marked = [article, ...article.querySelectorAll('h1, h2, table, li, .code')];
+        window.marked.forEach((one, number) => { one.mark = number; });
+        const cell = article.querySelector('td');
+        getSelection().selectAllChildren(cell);
+        window.selected = String(getSelection());
+        log.dispatchEvent(new WheelEvent('wheel', {deltaY: -40}));
+        log.scrollTop -= 40;
+        window.at = article.querySelector('table').getBoundingClientRect().top;
+    }""")
+    gate.open()
+    await ended(page)
+    kept = await page.evaluate("""() => {
+        const article = [...document.querySelectorAll('.msg.assistant')].at(-1);
+        return {nodes: window.marked.every((one, number) => one.isConnected && one.mark === number),
+                same: article === window.marked[0], selected: String(getSelection()) === window.selected,
+                moved: Math.abs(article.querySelector('table').getBoundingClientRect().top - window.at)};
+    }""")
+    assert kept["nodes"] and kept["same"] and kept["selected"], kept
+    assert kept["moved"] <= 2
+
+
+async def test_i13_each_message_stands_once_in_the_page_after_settle_and_reload(own, windows, model):
+    page = await (await windows.new()).new_page()
+    await page.goto("/")
+    await connected(page)
+    for number in range(3):
+        await ask(page, f"Question {number} n=5")
+        await expect(page.locator(".msg.assistant")).to_have_count(number + 1)
+        await ended(page)
+
+    async def ids() -> list[str]:
+        return await page.evaluate("[...document.querySelectorAll('#log-items > *')].map((row) => row.id)")
+
+    live = await ids()
+    html = await page.locator("#log-items").inner_html()
+    assert len(live) == len(set(live)) == 7  # an arrival, three questions, three replies
+    await page.reload()
+    assert await ids() == live
+    assert re.sub(r' data-htmx-powered="true"', "", html) == re.sub(
+        r' data-htmx-powered="true"', "", await page.locator("#log-items").inner_html())
+
+
+async def test_i25_a_reload_in_the_middle_of_a_reply_shows_all_of_it_growing_with_stop(own, windows, model):
+    page = await (await windows.new()).new_page()
+    await page.goto("/")
+    await connected(page)
+    gate = Gate()
+    model.next(Script(n=120, gate=gate))
+    await ask(page, "Write.")
+    gate.allow(100)
+    await expect(reply(page)).to_contain_text("w00100")
+    await page.reload()
+    await expect(reply(page)).to_contain_text("w00100", timeout=1000)
+    await expect(page.get_by_role("button", name="Stop the reply")).to_be_visible()
+    gate.allow(10)
+    await expect(reply(page)).to_contain_text("w00110", timeout=1000)
+    gate.open()
+    await ended(page)
+    assert (await reply(page).locator(".body").inner_text()).split() == [f"w{n:05}" for n in range(1, 121)]
+
+
+async def test_i32_what_is_typed_the_caret_and_the_focus_survive_a_stream_its_end_and_a_reload(page, model):
+    await page.goto("/")
+    await connected(page)
+    model.next(Script(n=150, tps=100))
+    await ask(page, "Write.")
+    await reply(page).wait_for()
+    text = "while the reply runs"
+    for letter in text:
+        await page.keyboard.type(letter)
+        await asyncio.sleep(0.04)
+    await page.keyboard.press("ArrowLeft")
+    await ended(page)
+    field = page.locator("#text")
+    await expect(field).to_have_value(text)
+    await expect(field).to_be_focused()
+    assert await field.evaluate("field => field.selectionStart") == len(text) - 1
+    await page.reload()
+    await expect(field).to_have_value(text)
+    await field.fill("")
+
+
+async def test_i68_a_reader_who_scrolled_up_is_not_moved_and_at_the_end_the_log_follows(own, windows, model):
+    page = await (await windows.new()).new_page()
+    await page.goto("/")
+    await connected(page)
+    model.next(Script(n=600))
+    await ask(page, "First.")
+    await ended(page)
+    model.next(Script(n=400, tps=200))
+    await ask(page, "Write.")
+    await expect(reply(page)).to_contain_text("w00050")
+    log = page.locator("#log")
+    gap = "log => log.scrollHeight - log.clientHeight - log.scrollTop"
+    assert await log.evaluate(gap) <= 2, "at the end it follows"
+    await log.hover()
+    await page.mouse.wheel(0, -400)
+    await asyncio.sleep(0.3)
+    first = """log => { const top = log.getBoundingClientRect().top + 60;
+        const row = [...log.querySelectorAll('.msg')].find(one => one.getBoundingClientRect().bottom > top);
+        return [row.id, row.getBoundingClientRect().top]; }"""
+    before = await log.evaluate(first)
+    await expect(page.locator("#jump")).to_be_visible()
+    await ended(page)
+    after = await log.evaluate(first)
+    assert before[0] == after[0]
+    assert abs(before[1] - after[1]) <= 2
+    await page.locator("#jump").click()
+    await expect(page.locator("#jump")).to_be_hidden()
+    assert await log.evaluate(gap) <= 2
+    await expect(log).to_be_focused()
+
+
+async def test_the_question_is_seen_once_from_the_key_press_on_and_never_twice(page, model):
+    await page.goto("/")
+    await connected(page)
+    await page.evaluate("""() => {
+        window.counts = new Set();
+        const sample = () => {
+            const rows = [...document.querySelectorAll('.msg.user')].filter((row) => row.checkVisibility());
+            window.counts.add(rows.filter((row) => row.textContent === 'Only once n=30').length);
+            requestAnimationFrame(sample);
+        };
+        document.addEventListener('keydown', () => setTimeout(() => requestAnimationFrame(sample)), {once: true});
+    }""")
+    await page.locator("#text").focus()
+    await page.locator("#text").fill("Only once n=30")
+    await page.locator("#text").press("Enter")
+    await expect(page.locator(".msg.user").last).to_have_text("Only once n=30")
+    await ended(page)
+    assert await page.evaluate("[...window.counts]") == [1]
+
+
+async def test_i48_a_question_that_could_not_be_sent_is_in_the_composer_again(page, watch):
+    watch.expect("Failed to load resource|htmx")
+    await page.goto("/")
+    await connected(page)
+    rows = await page.locator(".msg.user:visible").count()
+    for answer in ({"status": 500, "body": "no", "content_type": "text/html"}, None,
+                   {"status": 413, "body": "That is too long.", "content_type": "text/plain"}):
+        await page.route("**/chat/1", lambda route, answer=answer: route.fulfill(**answer) if answer else route.abort())
+        await ask(page, "Do not lose me")
+        await expect(page.locator("#connection .notice")).to_contain_text(
+            "That is too long." if answer and answer["status"] == 413 else "its text is still here")
+        await expect(page.locator("#text")).to_have_value("Do not lose me")
+        assert await page.locator(".msg.user:visible").count() == rows
+        await page.unroute("**/chat/1")
+    await page.locator("#text").press("Enter")
+    await expect(page.locator(".msg.user:visible")).to_have_count(rows + 1)
+    await expect(page.locator("#connection")).to_be_empty()
+    await ended(page)
+
+
+async def test_a_question_whose_answer_got_lost_is_asked_once(page, watch):
+    watch.expect("Failed to load resource|htmx")
+    await page.goto("/")
+    await connected(page)
+
+    async def lose(route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    await page.route("**/chat/1", lose, times=1)
+    await ask(page, "Only one of me n=3")
+    rows = page.locator(".msg.user:visible", has_text="Only one of me")
+    await expect(rows).to_have_count(1)
+    await expect(page.locator("#text")).to_have_value("")
+    await ended(page)
+    await expect(rows).to_have_count(1)
+
+
+async def test_shift_enter_makes_a_line_and_an_enter_that_ends_a_composition_sends_nothing(page):
+    await page.goto("/")
+    field = page.locator("#text")
+    rows = await page.locator(".msg.user").count()
+    await field.fill("one")
+    await field.press("Shift+Enter")
+    await field.press("x")
+    await expect(field).to_have_value("one\nx")
+    await field.evaluate("""field => field.dispatchEvent(new KeyboardEvent('keydown',
+        {key: 'Enter', isComposing: true, bubbles: true, cancelable: true}))""")
+    await field.evaluate("""field => field.dispatchEvent(new KeyboardEvent('keydown',
+        {key: 'Enter', keyCode: 229, bubbles: true, cancelable: true}))""")
+    await expect(field).to_have_value("one\nx")
+    assert await page.locator(".msg.user").count() == rows
+    await field.fill("   ")
+    await field.press("Enter")
+    assert await page.locator(".msg.user").count() == rows
+    await field.fill("")
+
+
+async def test_stop_ends_the_reply_keeps_its_text_and_the_next_question_may_come_at_once(page, model):
+    await page.goto("/")
+    await connected(page)
+    model.next(Script(n=1000, tps=50))
+    await ask(page, "Write.")
+    await expect(reply(page)).to_contain_text("w00005")
+    await page.keyboard.type("Next n=3")  # the focus is in the composer; Enter waits for the end of the reply
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#text")).to_have_value("Next n=3")
+    await page.get_by_role("button", name="Stop the reply").click()
+    await expect(reply(page).locator("footer.by")).to_contain_text("Stopped")
+    stopped = await reply(page).get_attribute("id")
+    model.wait(lambda: model.chats[-1].client_gone)
+    await page.locator("#text").press("Enter")
+    await expect(reply(page)).not_to_have_attribute("id", stopped)
+    await ended(page)
+    await page.reload()
+    await expect(page.locator(f"#{stopped} footer.by")).to_contain_text("Stopped")
+    await expect(page.locator(f"#{stopped}")).to_contain_text("w00005")
+
+
+async def test_thinking_is_folded_counts_its_seconds_and_stays_open_when_the_reader_opens_it(page, model):
+    await page.goto("/")
+    await connected(page)
+    gate = Gate()
+    model.next(Script(think=30, n=30, gate=gate))
+    await ask(page, "Think.")
+    gate.allow(10)
+    fold = reply(page).locator("details.fold")
+    await fold.wait_for()
+    assert await fold.get_attribute("open") is None
+    await expect(fold.locator("summary")).to_contain_text(re.compile(r"Thinking for [2-9] s"), timeout=8000)
+    await fold.locator("summary").click()
+    gate.allow(30)
+    await expect(reply(page).locator(".body")).to_contain_text("w00005")
+    assert await fold.get_attribute("open") is not None
+    gate.open()
+    await ended(page)
+    assert await fold.get_attribute("open") is not None
+    await expect(fold.locator("summary")).to_contain_text("Thought for")
+    await expect(fold).to_contain_text("t00030")
+
+
+async def test_copy_takes_the_reply_and_the_code_and_says_so(windows, model):
+    context = await windows.new(permissions=["clipboard-read", "clipboard-write"])
+    page = await context.new_page()
+    await page.goto("/")
+    await connected(page)
+    model.next(Script(text="Before.\n\n```python\nprint('hello')\n```\n\nAfter."))
+    await ask(page, "Code.")
+    await ended(page)
+    await reply(page).locator(".code button").click()
+    await expect(page.locator("#announce")).to_have_text("Copied.")
+    assert await page.evaluate("navigator.clipboard.readText()") == "print('hello')"
+    await reply(page).get_by_role("button", name="Copy the reply").click()
+
+    async def whole() -> bool:
+        text = await page.evaluate("navigator.clipboard.readText()")
+        return "Before." in text and "print('hello')" in text and "After." in text
+
+    await eventually(whole)
+
+
+async def test_a_screen_reader_hears_that_a_reply_comes_and_then_its_text(page, model):
+    await page.goto("/")
+    await connected(page)
+    gate = Gate()
+    model.next(Script(text="It is **done**.", gate=gate))
+    said = page.locator("#announce")
+    await ask(page, "Say it.")
+    await expect(said).to_have_text(re.compile("repl", re.IGNORECASE))
+    await expect(reply(page)).to_have_attribute("aria-busy", "true")
+    gate.open()
+    await expect(said).to_have_text("It is done.")
+    await expect(reply(page)).not_to_have_attribute("aria-busy", "true")
+
+
+async def test_a_second_tab_shows_the_same_and_may_stop(page, model):
+    await page.goto("/")
+    other = await page.context.new_page()
+    await other.goto("/hello")
+    await connected(page)
+    await connected(other)
+    model.next(Script(n=500, tps=40))
+    await ask(page, "Both of you.")
+    await expect(other.locator(".msg.user").last).to_have_text("Both of you.")
+    await expect(reply(other)).to_contain_text("w00005")
+    await other.get_by_role("button", name="Stop the reply").click()
+    await expect(reply(page).locator("footer.by")).to_contain_text("Stopped", timeout=1000)
+    assert await reply(page).inner_html() == await reply(other).inner_html()
+
+
+async def test_a_question_asked_from_two_tabs_at_once_is_refused_in_one_and_its_text_is_kept(page, model, watch):
+    watch.expect("status of 409")
+    await page.goto("/")
+    other = await page.context.new_page()
+    await other.goto("/")
+    await connected(page)
+    await connected(other)
+    gate = Gate()
+    model.next(Script(n=5, gate=gate))
+    await other.route("**/events/**", lambda route: route.abort())
+    await ask(page, "First.")
+    await expect(page.get_by_role("button", name="Stop the reply")).to_be_visible()
+    await other.evaluate("""() => {  // as it would be, had the stream not brought the news yet
+        document.getElementById('act').removeAttribute('form');
+        document.getElementById('text').value = 'Second.';
+        document.getElementById('composer').requestSubmit();
+    }""")
+    await expect(other.locator("#connection .notice")).to_be_visible()
+    await expect(other.locator("#text")).to_have_value("Second.")
+    gate.open()
+    await ended(page)
+    await other.locator("#text").fill("")
+
+
+async def test_the_composer_speaks_of_the_place_and_the_model_is_told_it(page, model):
+    await page.goto("/")
+    await go(page, "Hello")
+    await page.locator("#main h1", has_text="Hello").wait_for()
+    await connected(page)
+    await ask(page, "Where am I? n=2")
+    await ended(page)
+    system = model.chats[-1].body["messages"][0]["content"]
+    assert "the shortest workflow" in system
