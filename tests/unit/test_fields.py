@@ -31,6 +31,8 @@ def test_none_or_a_default_makes_an_answer_optional():
     assert field("X", str, default="a").optional
     assert field("X", str | None).parse([""]) is None
     assert field("X", str, default="a").parse([""]) == "a"
+    assert field("X", str, default="").parse([""]) == ""
+    assert field("X", int, default=0).parse([""]) == 0
     assert field("X", str | None, default="a").parse([""]) is None
     assert field("X", Upload | None).parse([]) is None
 

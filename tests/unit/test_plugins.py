@@ -94,6 +94,11 @@ def test_a_plugin_may_be_named_like_a_module_and_hides_none(folder):
     assert importlib.import_module("json").__file__ != str(folder / "010_json.py")
 
 
+def test_a_workflow_that_a_plugin_only_imports_is_not_its_own(folder):
+    plugins = load(folder, {"040_hello.py": "from ._other import other\n" + plugin(), "_other.py": plugin("other")})
+    assert [item.endpoint for item in plugins.all()] == ["hello"]
+
+
 def test_training_may_stand_in_a_file_beside_the_plugin(folder):
     text = plugin().replace('message="m"', 'message="m", training="hello.md"')
     plugins = load(folder, {"040_hello.py": text, "hello.md": "Be kind.\nAlways."})

@@ -116,7 +116,8 @@ async def test_a_vanished_choice_is_asked_again():
 
 
 async def test_another_kind_of_call_asks_again():
-    assert (await draw(greet, done("Your name", "true", kind="approve"))).open.default is None
+    drawing = await draw(greet, done("Your name", '"Ada"', kind="approve"))
+    assert (drawing.open.label, drawing.open.default) == ("Your name", None)
 
 
 async def test_a_stored_answer_stands_when_the_default_changes():
