@@ -182,7 +182,11 @@ class Viewer:
         if small and self.buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.buffer)
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, (host, int(port)))
+        try:
+            await asyncio.get_running_loop().sock_connect(sock, (host, int(port)))
+        except BaseException:
+            sock.close()
+            raise
         limit = 2**16 if not small or self.buffer is None else self.buffer
         return await asyncio.open_connection(sock=sock, limit=limit)
 
