@@ -61,7 +61,14 @@ async def fails(ui):
 async def nothing(ui):
     ui.show("There is <b>nothing</b> to ask.")
 '''
-BROKEN = 'from treadle import workflow\nimport no_such_module\n\n@workflow("Gap", message="m")\nasync def gap(ui):\n    pass\n'
+BROKEN = '''
+from treadle import workflow
+import no_such_module
+
+@workflow("Gap", message="m")
+async def gap(ui):
+    pass
+'''
 
 
 def plugins_at(folder: Path) -> Path:

@@ -117,7 +117,7 @@ def test_a_cell_reads_as_a_person_writes(value, text):
 
 
 @pytest.mark.parametrize("text", [
-    "*a* _b_ `c` [d](e) <b>f</b> # g | h ~~i~~ \\ &amp; ![j](k)", "# no heading", "- no list", "1. no list", "> no quote",
+    "*a* _b_ `c` [d](e) <b>f</b> # g | h ~~i~~ \\ &amp; ![j](k)", "# no heading", "- no list", "1. no list", "> no",
     "https://example.org/?a=b&c", "    no code", "a@b.org", "| a | b |", "***", "```", "a  ",
 ])
 def test_plain_text_is_shown_letter_for_letter(text):
@@ -145,7 +145,7 @@ def test_a_cell_a_spreadsheet_would_run_is_quoted(value):
     assert spreadsheet(value) == f"'{value}"
 
 
-@pytest.mark.parametrize("value", ["-90%", "+word", "-2.5", "+49 30 1234", "-", "a=1", "", 5, -3, -0.5, None, "a@b.org"])
+@pytest.mark.parametrize("value", ["-90%", "+word", "-2.5", "+49 30 1234", "-", "a=1", "", 5, -3, -0.5, None, "a@b"])
 def test_a_cell_that_is_data_stays_as_it_is(value):
     assert spreadsheet(value) == value
 
