@@ -32,6 +32,14 @@ async def test_a_reply_is_written_to_its_end(ready):
     assert (reply.error, reply.note, reply.tokens_per_s) == ("", "", pytest.approx(38))
 
 
+async def test_i14_whoever_is_woken_by_the_end_finds_the_whole_text(ready):
+    for _ in range(soak(5, 200)):
+        tick, reply = ready.feed.tick, await ask(ready, "n=30 tps=3000")
+        while (row := ready.conversations.get(reply.id)).active:
+            tick = await ready.feed.wait_after(tick)
+        assert (row.state, row.text) == ("done", words(30))
+
+
 async def test_a_reply_needs_nobody_who_looks_and_its_ids_exist_when_send_returns(ready, ollama):
     ollama.next(Script(stall=0))
     reply = await ask(ready)

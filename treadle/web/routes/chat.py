@@ -22,7 +22,8 @@ from ..components.chat import Earlier, MessageRow, PlainComposer, PlainRunning
 from ..components.model import Condition
 from ..components.shell import head
 from ..deps import Web
-from ..markdown import clean, render_reply
+from ..markdown import render_reply
+from ..streaming import LivePlain
 
 ar = APIRouter()
 
@@ -162,9 +163,13 @@ async def _rows(web: Web, conversation: int, before: int, *, plain: str | None =
 
 
 def _draw(messages: list[Message], texts: list[tuple[str, str]], plain: str | None) -> str:
-    return "".join(str(MessageRow(
-        message, render_reply(f"m{message.id}", text) if message.role == "assistant" else "", escape(clean(thinking)),
-        plain=plain)) for message, (text, thinking) in zip(messages, texts, strict=True))
+    rows = []
+    for message, (text, thinking) in zip(messages, texts, strict=True):
+        thought = LivePlain(f"m{message.id}-thinking")
+        thought.feed(thinking, message.rev)
+        body = render_reply(f"m{message.id}", text) if message.role == "assistant" else ""
+        rows.append(str(MessageRow(message, body, thought.html(), plain=plain)))
+    return "".join(rows)
 
 
 # -- what was asked for
