@@ -50,9 +50,9 @@ def fetch(port: int, path: str) -> bytes | None:
 class Started:
     """A server process, from its start to its first 200."""
 
-    def __init__(self, *command: str, port: int) -> None:
+    def __init__(self, *command: str, port: int, cwd: Path | str = ROOT) -> None:
         self.port = port
-        self.process = subprocess.Popen([sys.executable, *command], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([sys.executable, *command], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 30
         while fetch(port, "/") is None:
             if time.monotonic() > end or self.process.poll() is not None:
@@ -74,10 +74,10 @@ def treadle(data: str) -> Started:
     return Started("server.py", "--no-open", "--no-token", "--data", data, "--port", str(port), port=port)
 
 
-def bare() -> Started:
-    """The least FastHTML app there is, under uvicorn."""
+def bare(folder: str) -> Started:
+    """The least FastHTML app there is, under uvicorn; it writes its key into `folder`."""
     port = free_port()
-    return Started("-c", BARE, str(port), port=port)
+    return Started("-c", BARE, str(port), port=port, cwd=folder)
 
 
 def rows() -> list[Row]:
@@ -88,7 +88,7 @@ def rows() -> list[Row]:
                 return server.cpu_s
 
         def baseline() -> float:
-            with bare() as server:
+            with bare(data) as server:
                 return server.cpu_s
 
         start = paired(ours, baseline)

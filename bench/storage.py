@@ -27,8 +27,8 @@ def rows() -> list[Row]:
         raw.execute("CREATE TABLE pieces (id INTEGER PRIMARY KEY, message INTEGER, kind TEXT, text TEXT, rev INTEGER)")
         with feed.change() as rev:
             db.connection.executemany(
-                "INSERT INTO messages (conversation, role, state, text, created_at, rev) VALUES (1, 'user', 'done', ?, 0, ?)",
-                [(f"Question {n}", rev) for n in range(100)])
+                "INSERT INTO messages (conversation, role, state, text, created_at, born, rev) "
+                "VALUES (1, 'user', 'done', ?, 0, ?, ?)", [(f"Question {n}", rev, rev) for n in range(100)])
         message = db.one("SELECT max(id) AS id FROM messages")["id"]
 
         def publish() -> None:

@@ -11,19 +11,29 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from bench.http import App, scope
 from bench.measure import ROUNDS, Row, p, process_cpu_s, rss_bytes
 from bench.start import ROOT, fetch, free_port
 from treadle.config import Settings
 from treadle.core import Core
 
+App = Callable[[Any, Any, Any], Awaitable[None]]
 HEAD = (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
 VIEWERS, FRAMES, PACE_S = 100, 75, 0.04
 FLOOD = 3_000
+
+
+def scope(path: str, headers: dict[str, str]) -> dict[str, Any]:
+    """A GET as uvicorn hands it over."""
+    return {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http", "path": path,
+        "raw_path": path.encode(), "query_string": b"", "root_path": "", "client": ("127.0.0.1", 50000),
+        "server": ("127.0.0.1", 5001), "state": {},
+        "headers": [(key.encode(), value.encode()) for key, value in headers.items()],
+    }
 
 
 def say(core: Core, text: str) -> int:

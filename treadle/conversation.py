@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from .clock import Clock
@@ -31,8 +31,7 @@ class Place:
     run: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One row of a conversation; the columns are explained in `schema`. A settled reply holds its whole text,
     an active one holds none: its text is in its pieces."""
 
@@ -85,18 +84,17 @@ class Message:
 class Piece(NamedTuple):
     """What one flush added to an active reply. `kind` is text or thinking."""
 
-    id: int
+    rev: int
     kind: str
     text: str
-    rev: int
 
 
-COLUMNS = ", ".join(field.name for field in fields(Message))
+COLUMNS = ", ".join(Message._fields)
 SILENT = "state = 'streaming' AND answered_at IS NULL"
 SWEEP = 500  # pieces removed at once
 # the pieces of one kind in their order; SQLite joins them five times faster than Python
 _JOINED = "(SELECT coalesce(group_concat(text, ''), '') FROM " \
-          "(SELECT text FROM pieces WHERE message = :id AND kind = '{}' ORDER BY rev, id))"
+          "(SELECT text FROM pieces WHERE message = :id AND kind = '{}' ORDER BY rev))"
 SETTLE = f"""UPDATE messages SET state = :state, error = :error, note = :note, tokens_per_s = :tokens_per_s,
     thinking_s = coalesce(thinking_s, :thinking_s), text = {_JOINED.format("text")} || :rest,
     thinking = {_JOINED.format("thinking")} || :rest_thinking, rev = :rev WHERE id = :id AND {ACTIVE}"""
@@ -157,8 +155,8 @@ class Conversations:
 
     def pieces(self, message: int, *, after: int = 0) -> list[Piece]:
         """What has been added to an active reply above rev `after`, in order."""
-        return [Piece(*row) for row in self._db.rows(
-            "SELECT id, kind, text, rev FROM pieces WHERE message = ? AND rev > ? ORDER BY rev, id", (message, after))]
+        return [Piece._make(row) for row in self._db.rows(
+            "SELECT rev, kind, text FROM pieces WHERE message = ? AND rev > ? ORDER BY rev", (message, after))]
 
     def so_far(self, message: Message) -> tuple[str, str]:
         """The text and the thinking of a reply, active or settled."""
@@ -307,8 +305,9 @@ class Conversations:
     def sweep(self, reply: int) -> bool:
         """Remove some of the pieces of a reply that is settled. Whether there may be more: many take long at once."""
         with self._db.transaction():
-            return self._db.execute("DELETE FROM pieces WHERE id IN (SELECT id FROM pieces WHERE message = ? LIMIT ?)",
-                                    (reply, SWEEP)).rowcount == SWEEP
+            return self._db.execute("DELETE FROM pieces WHERE message = :id AND rev <= (SELECT max(rev) FROM (SELECT rev "
+                                    "FROM pieces WHERE message = :id ORDER BY rev LIMIT :some))",
+                                    {"id": reply, "some": SWEEP}).rowcount >= SWEEP
 
     def recover(self) -> None:
         """What a kill left `streaming` is `interrupted`; what waits goes on waiting. Before serving begins."""
@@ -319,11 +318,11 @@ class Conversations:
     # -- rows
 
     def _select(self, sql: str, params: Params = ()) -> list[Message]:
-        return [Message(*row) for row in self._db.execute(sql, params)]
+        return [Message._make(row) for row in self._db.execute(sql, params)]
 
     def _first(self, where: str, params: Params) -> Message | None:
         row = self._db.first(f"SELECT {COLUMNS} FROM messages WHERE {where}", params)
-        return None if row is None else Message(*row)
+        return None if row is None else Message._make(row)
 
     def _sent(self, conversation: int, client_id: str) -> Message | None:
         return self._first("conversation = ? AND client_id = ?", (conversation, client_id))

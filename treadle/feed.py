@@ -12,13 +12,20 @@ from contextlib import contextmanager
 
 from .db import Database
 
+RESERVE = 1_000  # numbers taken at once; what is left of them at the end of the process is skipped
+
 
 class Feed:
-    """The counter and the waking. Lives on the event loop; not for threads."""
+    """The counter and the waking. Lives on the event loop; not for threads.
+
+    `rev` is the number of the last change. The table holds how far numbers are reserved, so that a change need not
+    write it: after a restart the numbers go on above everything that was ever given out.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self.rev: int = db.one("SELECT rev FROM counter")["rev"]
+        self._reserved = self.rev
         self.tick = 0
         self._changed: asyncio.Future[None] | None = None
 
@@ -28,10 +35,13 @@ class Feed:
 
         The counter moves with the rows or not at all: an exception rolls both back.
         """
+        rev, reserved = self.rev + 1, self._reserved
         with self._db.transaction():
-            rev: int = self._db.one("UPDATE counter SET rev = rev + 1 RETURNING rev")["rev"]
+            if rev > reserved:
+                reserved += RESERVE
+                self._db.execute("UPDATE counter SET rev = ?", (reserved,))
             yield rev
-        self.rev = rev
+        self.rev, self._reserved = rev, reserved
         self.wake()
 
     def wake(self) -> None:

@@ -46,9 +46,8 @@ def first(db: Database) -> None:
         "CREATE INDEX taken_back ON messages (conversation) WHERE role = 'user' AND deleted = 1 AND text != ''",
         # the text of an active reply, one row a flush and kind (text | thinking); joined when it settles
         """CREATE TABLE pieces (
-            id INTEGER PRIMARY KEY, message INTEGER NOT NULL REFERENCES messages,
-            kind TEXT NOT NULL, text TEXT NOT NULL, rev INTEGER NOT NULL) STRICT""",
-        "CREATE INDEX pieces_by_message ON pieces (message, rev)",
+            message INTEGER NOT NULL, rev INTEGER NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
+            PRIMARY KEY (message, rev, kind)) STRICT, WITHOUT ROWID""",
         """CREATE TABLE arrivals (
             id INTEGER PRIMARY KEY AUTOINCREMENT, conversation INTEGER NOT NULL REFERENCES conversations,
             endpoint TEXT NOT NULL, created_at REAL NOT NULL, message INTEGER REFERENCES messages) STRICT""",

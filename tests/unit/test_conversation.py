@@ -135,7 +135,7 @@ def test_a_flush_adds_a_piece_with_its_rev_and_leaves_the_row_alone(conversation
     assert (second.thinking_s, second.text) == (6.0, "") and second.rev > first.rev
     assert conversations.get(reply.id) == second
     assert [(piece.kind, piece.text) for piece in conversations.pieces(reply.id, after=first.rev)] == [
-        ("thinking", "m"), ("text", "So"), ("text", " it is")]
+        ("text", "So"), ("thinking", "m"), ("text", " it is")]
 
 
 @pytest.mark.parametrize("state", ["done", "stopped", "failed", "interrupted"])
