@@ -52,8 +52,8 @@ def AddressForm(address: str, *, error: str = "") -> NotStr:
     """Where Ollama is. `address`: as a person writes it; `error`: why it was refused."""
     return NotStr(
         '<form class="pop menu" id="model-address" popover method="post" action="/model/address" '
-        'hx-post="/model/address" hx-target="this" hx-swap="outerHTML settle:0" hx-status-422="swap:outerMorph settle:0" '
-        f'{ENCODING}>{AddressField(address, error=error)}'
+        'hx-post="/model/address" hx-target="this" hx-swap="outerHTML settle:0" '
+        f'hx-status-422="swap:outerMorph settle:0" {ENCODING}>{AddressField(address, error=error)}'
         '<footer><span>Empty: the usual one</span><button class="btn line sm">Save</button></footer></form>')
 
 
