@@ -23,7 +23,7 @@ from .errors import PluginError
 T = TypeVar("T")
 
 OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
-GIVE_UP_S = 0.5   # seconds of trying to end a thread
+GIVE_UP_S = 0.4   # seconds of trying to end a thread
 INSIST_AFTER = 3  # tries that were swallowed before each line of the author's code raises
 PAUSE_S = 0.005   # seconds between two tries
 
@@ -88,10 +88,9 @@ class Call(Generic[T]):
         try:
             await asyncio.wait_for(over.wait(), seconds)
         except TimeoutError:
-            where = self._where()
-            for tries in range(max(1, int(give_up_s / PAUSE_S))):
-                if not self._end(tries):
-                    break
+            where, end, tries = self._where(), loop.time() + give_up_s, 0
+            while self._end(tries) and loop.time() < end:
+                tries += 1
                 with suppress(TimeoutError):
                     await asyncio.wait_for(over.wait(), PAUSE_S)
             raise Overdue(*where, held=not self._over) from None
@@ -106,9 +105,7 @@ class Call(Generic[T]):
         self._tell = over.set
         self._thread.start()
         if not over.wait(seconds):
-            where = self._where()
-            end = time.monotonic() + GIVE_UP_S
-            tries = 0
+            where, end, tries = self._where(), time.monotonic() + GIVE_UP_S, 0
             while self._end(tries) and time.monotonic() < end:
                 over.wait(PAUSE_S)
                 tries += 1
