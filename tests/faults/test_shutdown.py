@@ -80,10 +80,12 @@ async def test_it_ends_in_under_2_s_while_the_model_writes(server, ollama):
         assert await ends(server, signal.SIGTERM) < 2
 
 
-async def test_a_second_ctrl_c_ends_at_once(server):
+async def test_a_signal_that_comes_twice_ends_it_once_and_well(server):
     _reader, writer = await stream(server)
-    server.process.send_signal(signal.SIGINT)
+    server.process.send_signal(signal.SIGTERM)
     assert await ends(server, signal.SIGINT) < 2
+    assert server.returncode == 0
+    assert server.log().count("Treadle has ended") == 1
     writer.close()
 
 
