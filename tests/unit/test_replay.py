@@ -187,10 +187,10 @@ async def test_two_hundred_steps_are_drawn_in_a_few_milliseconds():
     flow, stored = declared(flow), [done("Question", '"x"', key=str(n)) for n in range(200)]
     took = []
     for _ in range(3):
-        began = time.perf_counter()
+        began = time.process_time()
         assert (await draw(flow, *stored)).finished
-        took.append(time.perf_counter() - began)
-    assert min(took) < 0.02  # 1.6 ms on an idle machine
+        took.append(time.process_time() - began)
+    assert min(took) < 0.02  # seconds of CPU; 0.0016 on an idle machine
 
 
 # a model: a list of calls is the workflow, a walk over them what must be drawn

@@ -16,13 +16,12 @@ async def test_an_endless_loop_is_a_card_within_the_deadline_while_the_loop_stay
         while True:
             pass
 
-    longest, last = 0.0, time.perf_counter()
-    task = asyncio.create_task(failing(flow, said="flow took too long to draw", at="", **SOON))
+    task, ticks = asyncio.create_task(failing(flow, said="flow took too long to draw", deadline_s=0.2, give_up_s=1)), 0
     while not task.done():
         await asyncio.sleep(0.001)
-        longest, last = max(longest, time.perf_counter() - last), time.perf_counter()
+        ticks += 1
     assert shown(await task) == ["before"]
-    assert longest < 0.1
+    assert ticks > 10  # of about 40: an endless loop takes the interpreter for 5 ms at a time
 
 
 @pytest.mark.parametrize("body", ["pass", "work()", "time.sleep(0.001)"])
