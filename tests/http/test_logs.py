@@ -10,6 +10,8 @@ import sys
 import pytest
 from loguru import logger
 
+from tests.fakes import Script
+from tests.harness import HX, until
 from treadle import logs
 from treadle.errors import InvalidAnswer, ModelError
 
@@ -91,3 +93,68 @@ def test_what_libraries_log_comes_the_same_way(log):
     logging.getLogger("httpx").info("HTTP Request: POST with every word")
     assert "uvicorn.error: Invalid HTTP request received." in log()[0]
     assert "every word" not in log()[0]
+
+
+FAILS = '''
+from treadle import workflow
+
+@workflow("Fails", message="ENDPOINTWORDS")
+async def fails(ui):
+    name = await ui.ask("Your name", str)
+    raise ValueError(name)
+'''
+
+
+async def test_a_day_of_work_leaves_no_word_of_a_person_in_the_log(server, ollama):
+    """Questions, answers, uploads, replies, failures, wrong tokens: black box, read back from the file."""
+    (server.folder / "plugins").mkdir()
+    (server.folder / "plugins" / "010_fails.py").write_text(FAILS)
+    server.kill()
+    server.env["TREADLE_PLUGINS"] = str(server.folder / "plugins")
+    server.restart()
+    words = ["QUESTIONWORDS", "ANSWERWORDS", "REPLYWORDS", "PASTEDWORDS", "LINKWORDS", "ENDPOINTWORDS"]
+
+    async with server.client() as client:
+        async def page() -> str:
+            return (await client.get("/chat/1")).text
+
+        async def ready() -> bool:
+            return "qwen3:8b" in (await client.get("/")).text
+
+        await until(ready, within=10)
+        long = "REPLYWORDS " * 9
+        scripts = [Script(text=long), Script(text=long, malformed=3), Script(text=long, die=3),
+                   Script(status=500, error="REPLYWORDS")]
+        for number, script in enumerate(scripts):
+            ollama.next(script)
+            asked = {"text": f"QUESTIONWORDS {number}", "client_id": f"c{number}", "at": "fails"}
+            assert (await client.post("/chat/1", data=asked, headers=HX)).status_code == 204
+
+            async def answered() -> bool:
+                text = await page()
+                return 'aria-busy="true"' not in text and 'class="composer"' in text
+
+            await until(answered, within=10)
+        begun = await client.post("/runs/new/fails", data={"value": "ANSWERWORDS"})
+        assert begun.status_code == 303
+        assert "ANSWERWORDS" in (await client.get(begun.headers["location"])).text
+        await client.post("/login", data={"token": "PASTEDWORDS"})
+        await client.get("/login", params={"token": "LINKWORDS"})
+        await client.post("/redirect/fails", headers=HX)
+        shown = await page()
+        assert "QUESTIONWORDS" in shown and "REPLYWORDS" in shown
+    server.terminate()
+    log = (server.data / "logs" / "treadle.log").read_text()
+    assert not [word for word in [*words, server.token] if word in log]
+    for line in ("Treadle serves", "a sign-in with a wrong token was refused", "Treadle has ended"):
+        assert line in log
+
+
+async def test_a_refused_request_is_one_line_without_its_query_and_cannot_write_a_line_of_its_own(server):
+    async with server.client() as client:
+        path = "/chat/1%0A2026-01-01%20ERROR%20forged?token=QUERYWORDS"
+        await client.post(path, headers={"Origin": "http://evil.test"})
+    line = next(line for line in server.log().splitlines() if " refused " in line)
+    assert "refused POST" in line and "forged" in line and "Origin is not ours" in line
+    assert not [line for line in server.log().splitlines() if line.startswith("2026-01-01")]
+    assert "QUERYWORDS" not in server.log()
