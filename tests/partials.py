@@ -127,18 +127,31 @@ class Page:
         return sum(node.attrs.get("id") == id for node in self.root.walk())
 
     def apply(self, message: str) -> None:
-        """Swap what a message holds, in its order."""
+        """Swap what a message holds, in its order; as htmx does, all targets are looked up before the first swap."""
+        found: list[tuple[Node, Node]] = []
         for node in parse(message).children:
             if not isinstance(node, Node) or node.tag != "hx-partial":
                 assert not isinstance(node, str) or not node.strip(), f"stray text {node!r}"
                 continue
             selector = node.attrs["hx-target"]
-            assert selector.startswith("#"), selector
-            target = self.find(selector[1:])
+            target = self._target(selector)
             if target is None:
                 self.missing.append(selector)
                 continue
-            swap(target, node.attrs["hx-swap"].split()[0], node)
+            found.append((target, node))
+        for target, node in found:
+            if target.parent is not None:
+                swap(target, node.attrs["hx-swap"].split()[0], node)
+
+    def _target(self, selector: str) -> Node | None:
+        """`#id`, or `li:has(>p>#id)`: the element that holds the one with the id on just this path."""
+        path, _, id = selector.removesuffix(")").partition("#")
+        target = self.find(id)
+        for tag in reversed([tag for tag in path.replace(":has(", "").split(">") if tag]):
+            target = None if target is None else target.parent
+            if target is None or target.tag != tag:
+                return None
+        return target
 
 
 def swap(target: Node, style: str, content: Node) -> None:

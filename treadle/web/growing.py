@@ -1,0 +1,437 @@
+"""The blocks of a Markdown text that grows: what is finished is drawn once, what grows is drawn at its end only.
+
+The rules of Markdown are those of the parser, which is asked again about the last block, or the last item of a list,
+or the last row of a table; a fence is read line by line. Only complete lines finish a block.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from .highlight import LONG_LINE, Highlighter, escape
+from .markdown import (
+    CODE_END,
+    NESTING,
+    References,
+    blocks,
+    blocks_of,
+    clean,
+    code_start,
+    inline,
+    language,
+    plain,
+)
+from .undecided import may_be_definition, may_be_header, may_show, scan, words_only
+
+OPEN_OVER = 16_000    # characters of a block, or of an item, that is not finished: plain text until it is
+EMPTY_OVER = 65_000   # empty cells of one table: the parser ends it about there
+SPOT, REST = "\x00", "\x01"  # around what is shown but not decided yet; a clean text holds neither
+CLOSERS = re.compile(r"(?:</[a-z0-9]+>)+$")
+OPENER = re.compile(r"<[^>]*>")
+PLAIN_TEXT = re.compile(r"[^\\`*_~\[!<&\n]*")
+
+
+class LiveCode:
+    """The lines of one fence."""
+
+    def __init__(self, info: str) -> None:
+        self.html = ""
+        self._lines = Highlighter(language(info))
+        self._text = ""
+
+    def add(self, line: str) -> None:
+        """A complete line."""
+        self.html += ("\n" if self._text else "") + self._lines.line(line)
+        self._text += line + "\n"
+
+    def follow(self, text: str) -> str:
+        """Make it the complete lines of `text`, which goes on where the last one ended; what remains is returned."""
+        end = text.rfind("\n") + 1
+        for line in text[len(self._text):end].split("\n")[:-1]:
+            self.add(line)
+        return text[end:]
+
+    def draw(self, rest: str) -> str:
+        """All of it, with `rest` as the line that is being written."""
+        if not rest:
+            return self.html + SPOT + REST
+        start = "\n" if self._text else ""
+        if len(rest) > LONG_LINE:  # it stays without colours: its text is final
+            return f"{self.html}{start}{escape(rest)}{SPOT}{REST}"
+        return f"{self.html}{SPOT}{start}{self._lines.peek(rest)}{REST}"
+
+
+class LiveLeaf:
+    """The paragraph, heading or item that is being written."""
+
+    def __init__(self) -> None:
+        self._text = self._html = ""
+
+    def draw(self, text: str, references: References, line: int) -> str:
+        """Its text as HTML, with the marks around what is not decided."""
+        if not text.startswith(self._text):
+            self._text = self._html = ""
+        done = len(self._text)
+        references.line = line
+        found = scan(text, done, references)
+        self._html += self._piece(text, done, found.decided, references, line)
+        self._text = text[:found.decided]
+        shown = text[:found.seen] + found.closers
+        preview = self._piece(shown, found.decided, len(shown), references, line) if found.seen > found.decided else ""
+        return f"{self._html}{SPOT}{preview}{REST}"
+
+    def _piece(self, text: str, start: int, end: int, references: References, line: int) -> str:
+        if PLAIN_TEXT.fullmatch(text, start, end):
+            return escape(text[start:end])
+        before = max(0, start - 1)  # whether a mark opens or closes depends on the sign before it
+        return inline(text[before:end], references, line, start=start - before, breaks=True)
+
+
+@dataclass
+class _List:
+    """A list of which some items are finished. `html`: up to the last of them."""
+
+    html: str
+    close: str
+    before: str  # an item to parse the last one after: whether it is one depends on there being a list
+
+
+@dataclass
+class _Table:
+    """A table with rows. `html`: up to the last of them; `head`: its two first lines."""
+
+    html: str
+    head: str
+    close: str
+    empty: int = 0
+
+
+@dataclass
+class _Fence:
+    """A fence that is open."""
+
+    html: str
+    code: LiveCode
+    end: re.Pattern[str]
+    sign: str
+    indent: int
+
+
+@dataclass
+class Growing:
+    """Feed it; `closed` are the finished blocks, without ids, and `tail` draws the rest."""
+
+    closed: list[str] = field(default_factory=list)
+    source: str = ""               # what is not finished, from the start of its block, item or row
+    _line: int = 0                 # of the whole text, at which `source` begins
+    _references: References = field(default_factory=References)
+    _in: _List | _Table | _Fence | None = None
+    _leaf: LiveLeaf = field(default_factory=LiveLeaf)
+    _texts: dict[str, str] = field(default_factory=dict)
+    _codes: dict[int, LiveCode] = field(default_factory=dict)
+    _fence: str = ""               # the sign of the fence in an item or quote in which the text ends
+    _carry: str = ""
+
+    def __post_init__(self) -> None:
+        self._references.late = False
+
+    def feed(self, text: str) -> None:
+        """More text; what its complete lines finish is closed."""
+        text = self._carry + text
+        self._carry = "\r" if text.endswith("\r") else ""  # it may be half of a line end
+        text = clean(text.removesuffix("\r"))
+        self.source += text
+        if "\n" in text:
+            while self._advance():
+                pass
+
+    def finish(self) -> None:
+        """No more text comes."""
+        self.source, self._carry = self.source + clean(self._carry), ""
+
+    # -- what complete lines finish
+
+    def _advance(self) -> bool:
+        """Finish what can be; True if the rest is to be looked at again."""
+        whole = self.source[:self.source.rfind("\n") + 1]
+        if not whole:
+            return False
+        if isinstance(self._in, _Fence):
+            return self._advance_fence(self._in, whole)
+        if isinstance(self._in, _Table):
+            return self._advance_table(self._in, whole)
+        tokens, references = self._parse(whole)
+        groups = _groups(tokens)
+        self._fence = _open_fence(tokens, whole)
+        if not groups:
+            return False
+        if isinstance(self._in, _List):
+            return self._advance_list(self._in, whole, tokens, references, groups)
+        if len(groups) > 1:
+            last = groups[-1][0].map[0]
+            self.closed += self._draw(tokens[:-len(groups[-1])], whole, references)
+            self._cut(last, references)
+            return True
+        return self._enter(groups[0], whole, references)
+
+    def _enter(self, group: list[Any], whole: str, references: References) -> bool:
+        """Begin to read a fence by lines, a list by items, a table by rows, where that has become possible."""
+        first = group[0]
+        if any(token.level >= NESTING - 1 for token in group):
+            return False
+        if first.type == "fence":
+            size = len(first.markup)
+            line = whole.split("\n")[first.map[0]]
+            end = re.compile(rf" {{0,3}}{re.escape(first.markup[0])}{{{size},}}[ \t]*")
+            self._in = _Fence(code_start(first.info), LiveCode(first.info), end, first.markup[0],
+                              len(line) - len(line.lstrip(" ")))
+            self._cut(first.map[0] + 1, references)
+            return True
+        if first.type in ("bullet_list_open", "ordered_list_open"):
+            items = [at for at, token in enumerate(group) if token.type == "list_item_open" and token.level == 1]
+            if len(items) < 2:
+                return False
+            html = self._draw([*group[:items[-1]], group[-1]], whole, references)[0]
+            close = f"</{first.tag}>"
+            marker = first.markup if first.tag == "ul" else f"1{first.markup}"
+            self._in = _List(html.removesuffix(close), close, f"{marker}    x\n\n")
+            self._cut(group[items[-1]].map[0], references)
+            return True
+        if first.type == "table_open" and first.map[1] > first.map[0] + 2:
+            html = self._draw(group, whole, references)[0]
+            close = "</tbody></table></div>"
+            lines = whole.split("\n")
+            head = "\n".join(lines[first.map[0]:first.map[0] + 2]) + "\n"
+            self._in = _Table(html.removesuffix(close), head, close, _empty(group))
+            self._cut(first.map[1], references)
+            return True
+        return False
+
+    def _advance_fence(self, fence: _Fence, whole: str) -> bool:
+        lines = whole.split("\n")
+        for at, line in enumerate(lines[:-1]):
+            if fence.end.fullmatch(line):
+                self.closed.append(fence.html + fence.code.html + CODE_END)
+                self._in = None
+                self._cut(at + 1, self._references)
+                return True
+            fence.code.add(_dedent(line, fence.indent))
+        self._cut(len(lines) - 1, self._references)
+        return False
+
+    def _advance_table(self, table: _Table, whole: str) -> bool:
+        tokens, references = self._parse(whole)
+        group = _groups(tokens)[0]
+        rows = group[0].map[1] - 2
+        if rows:
+            html = self._draw(group, table.head + whole, references, shift=2)[0]
+            table.html += html[html.index("<tbody>") + 7:].removesuffix(table.close)
+            table.empty += _empty(group)
+            self._cut(rows, references)
+        if rows < whole.count("\n") or table.empty > EMPTY_OVER:
+            self.closed.append(table.html + table.close)
+            self._in = None
+            return True
+        return False
+
+    def _advance_list(self, list_: _List, whole: str, tokens: list[Any], references: References,
+                      groups: list[list[Any]]) -> bool:
+        items, group = _items(groups[0])
+        shift = list_.before.count("\n")
+        if len(groups) > 1 and any(token.level >= NESTING - 1 for token in group):
+            return False
+        if len(groups) > 1:
+            html = self._draw(group, list_.before + whole, references, shift=shift)[0]
+            self.closed.append(list_.html + OPENER.sub("", html, count=1))
+            self._in = None
+            self._cut(groups[1][0].map[0] - shift, references)
+            return True
+        if len(items) > 1:
+            last = items[-1]
+            html = self._draw([*group[:last], group[-1]], list_.before + whole, references, shift=shift)[0]
+            list_.html += OPENER.sub("", html, count=1).removesuffix(list_.close)
+            self._cut(group[last].map[0] - shift, references)
+            return True
+        return False
+
+    def _cut(self, lines: int, references: References) -> None:
+        """Forget the first lines of the source; they are drawn. Definitions in them stay."""
+        at = 0
+        for _ in range(lines):
+            at = self.source.index("\n", at) + 1
+        self.source = self.source[at:]
+        self._line += lines
+        for label, found in references.items():
+            if found["map"][0] < self._line:
+                self._references.setdefault(label, found)
+        self._fence = ""
+        self._texts.clear()
+        self._codes.clear()
+        self._leaf = LiveLeaf()
+
+    # -- drawing
+
+    def _parse(self, source: str) -> tuple[list[Any], References]:
+        """Tokens, with their lines counted from the start of what was parsed; references by lines of the whole text."""
+        context = self._in
+        before = context.before if isinstance(context, _List) else context.head if isinstance(context, _Table) else ""
+        references = References(self._references)
+        references.late = False
+        tokens = blocks_of(before + source, references)
+        base = self._line - before.count("\n")
+        for label in references.keys() - self._references.keys():
+            references[label] = {**references[label], "map": [line + base for line in references[label]["map"]]}
+        return tokens, references
+
+    def _draw(self, tokens: list[Any], source: str, references: References, *, shift: int = 0,
+              live: Any = None) -> list[str]:
+        """Blocks as HTML. `shift`: lines before the source that are not of the text; `live`: the token that grows."""
+        base = self._line - shift
+
+        def leaf(token: Any) -> str:
+            line, text = base + token.map[0], token.content
+            if token is live:
+                return self._leaf.draw(text, references, line)
+            if "[" in text:  # what it is depends on the definitions known by now
+                return inline(text, references, line, breaks=True)
+            found = self._texts.get(text)
+            if found is None:
+                found = self._texts[text] = inline(text, references, line, breaks=True)
+            return found
+
+        def fence(token: Any) -> str:
+            if token.type == "code_block":
+                return escape(token.content.removesuffix("\n")) + (SPOT + REST if token is live else "")
+            line = base + token.map[0]
+            code = self._codes.get(line)
+            if code is None:
+                code = self._codes[line] = LiveCode(token.info)
+            rest = code.follow(token.content)
+            return code.draw(rest) if token is live else code.html
+
+        return list(blocks(tokens, source, leaf, fence))
+
+    def tail(self) -> list[str]:
+        """The blocks that are not finished, as they may be shown: the last one holds `SPOT` and `REST` where it grows.
+
+        Empty while it is not clear what begins.
+        """
+        if isinstance(self._in, _Fence):
+            fence = self._in
+            rest = _dedent(self.source, fence.indent) if may_show(self.source, fence.sign) else ""
+            return [fence.html + fence.code.draw(rest) + CODE_END]
+        if isinstance(self._in, _Table):
+            return [self._in.html + self._in.close]
+        if len(self.source) > OPEN_OVER:
+            return self._tail_as_text()
+        begun = self.source.rfind("\n") + 1
+        whole, line = self.source[:begun], self.source[begun:]
+        source = self.source
+        tokens, references = self._parse(source) if may_show(line, self._fence) else ([], References())
+        shown = bool(tokens) and self._belongs(tokens, line)
+        if not shown:
+            source = whole
+            tokens, references = self._parse(source)
+        shift = self._in.before.count("\n") if isinstance(self._in, _List) else 0
+        live = _tip(tokens)
+        if live is not None and live.type == "inline" and live.map[1] < shift + whole.count("\n") + shown:
+            live = None  # an empty line ended it
+        if live is not None and live.type == "inline" and tokens[tokens.index(live) - 1].type == "paragraph_open":
+            tokens = self._held_back(tokens, live, references, self._line - shift, None if shown else line)
+        if not isinstance(self._in, _List):
+            return self._draw(tokens, source, references, live=live)
+        list_, groups = self._in, _groups(tokens)
+        if any(token.level >= NESTING - 1 for token in groups[0]):
+            return self._tail_as_text()
+        first = _items(groups[0])[1]
+        html = self._draw([*first, *(token for group in groups[1:] for token in group)],
+                          list_.before + source, references, shift=shift, live=live)
+        return [list_.html + OPENER.sub("", html[0], count=1), *html[1:]]
+
+    def _belongs(self, tokens: list[Any], line: str) -> bool:
+        """Whether an unfinished line may be shown where the parser has put it: not in a row, which would lose cells."""
+        last = _last(tokens)
+        if tokens[last].type == "inline" and tokens[last - 1].type == "td_open":
+            return False
+        return not self._fence or tokens[last].type == "fence" or may_show(line, "")
+
+    def _held_back(self, tokens: list[Any], live: Any, references: References, base: int,
+                   hidden: str | None) -> list[Any]:
+        """Without the paragraph that may turn out to be a definition, or the line that may be the head of a table.
+
+        `hidden`: the unfinished line after it, if it is not shown.
+        """
+        before, _, last = live.content.rpartition("\n")
+        if hidden is not None and may_be_header(last, hidden):
+            live.content = before.rstrip()
+        text, start = live.content, base + live.map[0]
+        title = text[:1] in tuple("\"'(") and any(found["map"][1] == start for found in references.values())
+        if text and not title and not may_be_definition(text):
+            return tokens
+        at = tokens.index(live)
+        return tokens[:at - 1] + tokens[at + 2:]
+
+    def _tail_as_text(self) -> list[str]:
+        box = plain(words_only(self.source))
+        if isinstance(self._in, _List):
+            return [f"{self._in.html}<li>{box}</li>{self._in.close}"]
+        return [box]
+
+
+def _groups(tokens: list[Any]) -> list[list[Any]]:
+    """The tokens of each top-level block."""
+    found: list[list[Any]] = []
+    start = 0
+    for at, token in enumerate(tokens):
+        if token.nesting <= 0 and token.level == 0 and token.type != "inline":
+            found.append(tokens[start:at + 1])
+            start = at + 1
+    return found
+
+
+def _items(group: list[Any]) -> tuple[list[int], list[Any]]:
+    """A list without its first item: where its items begin, and its tokens."""
+    second = next(at for at, token in enumerate(group) if token.type == "list_item_close" and token.level == 1) + 1
+    rest = [group[0], *group[second:]]
+    return [at for at, token in enumerate(rest) if token.type == "list_item_open" and token.level == 1], rest
+
+
+def _last(tokens: list[Any]) -> int:
+    """The index of the last token that closes nothing."""
+    return next(at for at in range(len(tokens) - 1, -1, -1) if tokens[at].nesting >= 0)
+
+
+def _tip(tokens: list[Any]) -> Any:
+    """What a text ends in and may go on with: an `inline` token or one of code; else None."""
+    if not tokens:
+        return None
+    at = _last(tokens)
+    in_cell = at and tokens[at - 1].type in ("th_open", "td_open")
+    return tokens[at] if tokens[at].type in ("inline", "fence", "code_block") and not in_cell else None
+
+
+def _open_fence(tokens: list[Any], source: str) -> str:
+    """The sign of the fence a text ends in, if it has not been closed."""
+    tip = _tip(tokens)
+    if tip is None or tip.type != "fence":
+        return ""
+    sign: str = tip.markup[0]
+    last = source[:-1].rpartition("\n")[2].strip(" \t>")
+    closed = tip.map[1] - tip.map[0] > 1 and len(last) >= len(tip.markup) and not last.strip(sign)
+    return "" if closed else sign
+
+
+def _empty(group: list[Any]) -> int:
+    return sum(token.type == "inline" and not token.content for token in group)
+
+
+def _dedent(line: str, indent: int) -> str:
+    """A line of a fence that is indented itself."""
+    if not indent:
+        return line
+    if "\t" in line[:indent]:
+        line = line.expandtabs(4) if line[:indent].strip(" \t") == "" else line
+    spaces = len(line) - len(line.lstrip(" "))
+    return line[min(indent, spaces):]
