@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,5 +172,5 @@ def test_a_text_too_long_loses_its_middle_and_says_how_much():
 
 def test_turns_of_a_reply_in_two_rows_are_one(world):
     first = world.rows.get(world.says("Count.", "One,", "interrupted"))
-    second = replace(first, id=first.id + 1, continues=first.id, text=" two.")
+    second = first._replace(id=first.id + 1, continues=first.id, text=" two.")
     assert turns_of([first, second]) == [("assistant", "One, two.")]
