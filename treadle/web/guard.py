@@ -27,6 +27,7 @@ HOST = re.compile(rb"(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 SAFE = ("GET", "HEAD")
 SINGLE = frozenset((b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest", b"content-length",
                     b"authorization"))
+FOREIGN = "Host is not ours"
 TICKET_S = 300  # a slow computer may need minutes to start its browser
 
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -111,7 +112,7 @@ class Guard:
             address = f"[{server[0]}]" if ":" in server[0] else server[0]  # where this connection arrived
             if host == f"{address}:{self.port}".encode() or (self.port == 80 and host == address.encode()):
                 return ""
-        return "Host is not ours"
+        return FOREIGN
 
     def _forged(self, scope: Scope, headers: dict[bytes, bytes], static: bool, bearer: bool) -> str:
         """Why a page that is not ours seems to ask, or ""."""
@@ -172,7 +173,8 @@ class Guard:
         from .problems import refused
 
         logger.warning("refused {} {}: {}", scope["method"], ascii(scope["path"][:80]), reason)
-        await refused(status, f"http://127.0.0.1:{self.port}/" if not self._wide else "")(scope, receive, send)
+        address = "" if self._wide else f"http://127.0.0.1:{self.port}/"
+        await refused(status, address, foreign=reason == FOREIGN)(scope, receive, send)
 
     async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
         from .problems import too_large

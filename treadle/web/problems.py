@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from ..core import Core
 from ..errors import InvalidAnswer, NotFound, Refused, TreadleError
+from .components.icons import icon
 from .deps import Web
 
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are read as another
@@ -101,7 +102,7 @@ def _not_found(request: Request, error: NotFound) -> Response:
                           else "The menu at the top left lists every page.")
     web = _web(request)
     rows = "".join(f'<li><div><a class="nm" href="{escape(web.url(link))}">{escape(title)}</a>'
-                   f'<p class="sub">{escape(link)}</p></div></li>' for title, link in nearest)
+                   f'<p class="sub">{escape(link)}</p></div><div class="end">{icon("chevron-right")}</div></li>' for title, link in nearest)
     return _draw(request, 404, heading, hint, f'<ul class="rows">{rows}</ul>' if rows else "")
 
 
@@ -156,13 +157,19 @@ def _safe(html: str) -> Any:
     return NotStr(html)
 
 
-def refused(status: int, address: str) -> Response:
-    """The guard's answer to a request that is not ours: no shell, no names. `address`: our own, or ""."""
+def refused(status: int, address: str, *, foreign: bool) -> Response:
+    """The guard's answer to a request that is not ours: no shell, no names. `address`: our own, or "".
+
+    `foreign`: it came by a name that is not ours, by which the styles would be refused too.
+    """
     from .layout import plain_page
 
     where = f'<a class="btn line" href="{escape(address)}">Open Treadle</a>' if address else ""
-    text = "It came from another site. Open Treadle from its own address and try again."
-    return plain_page(title="Refused", status=status, body=_safe(_plain("This request was refused", text) + where))
+    body = _plain("This request was refused",
+                  "It came from another site. Open Treadle from its own address and try again.") + where
+    if foreign:
+        return HTMLResponse(f'<!doctype html><html lang="en"><title>Refused · Treadle</title>{body}</html>', status)
+    return plain_page(title="Refused", status=status, body=_safe(body))
 
 
 def too_large(scope: Any, limit: int) -> Response:

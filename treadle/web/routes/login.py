@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ...core import Core
+from ..components.icons import icon
 from ..layout import plain_page
 
 SLOW_S = 0.5  # after a wrong token; doubled with each further one
@@ -78,7 +79,7 @@ def _page(status: int, *, wrong: bool = False) -> Response:
     if wrong:
         sentence = escape("This token belongs to another Treadle. Take the newest link from the terminal.")
         attributes = ' aria-invalid="true" aria-describedby="token-error"'
-        error = f'<p class="err" id="token-error"><span>{sentence}</span></p>'
+        error = f'<p class="err" id="token-error">{icon("circle-alert", small=True)}<span>{sentence}</span></p>'
     return plain_page(title="Open Treadle", status=status, body=NotStr(
         "<h1>Open Treadle with its link</h1>"
         "<p>The link is printed in the terminal where Treadle was started. This browser has not used it yet.</p>"
