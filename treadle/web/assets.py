@@ -1,7 +1,7 @@
 """The assets of every page: joined once at the start, named by content, compressed when first asked for.
 
 `url("app.css")` gives the address to write into a page. A name nobody knows is a KeyError at once, not a 404 later.
-Only addresses made here are served: nothing in the request ever becomes a path, so there is nothing to traverse or list.
+Only addresses made here are served: nothing in a request ever becomes a path, so there is nothing to traverse or list.
 """
 
 from __future__ import annotations

@@ -60,6 +60,8 @@ class Guard:
         if settings.port == 80:
             self._hosts |= {b"127.0.0.1", b"localhost", b"[::1]"}
         self._wide = not settings.loopback
+        own = "[::1]" if settings.host == "::1" else "127.0.0.1"
+        self._address = "" if self._wide else f"http://{own}:{settings.port}/"
         self._tickets: dict[bytes, float] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -173,8 +175,7 @@ class Guard:
         from .problems import refused
 
         logger.warning("refused {} {}: {}", scope["method"], ascii(scope["path"][:80]), reason)
-        address = "" if self._wide else f"http://127.0.0.1:{self.port}/"
-        await refused(status, address, foreign=reason == FOREIGN)(scope, receive, send)
+        await refused(status, self._address, foreign=reason == FOREIGN)(scope, receive, send)
 
     async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
         from .problems import too_large

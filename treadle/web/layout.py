@@ -48,7 +48,8 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
     head = f"<title>{escape(title)} · Treadle</title>"
     if web.fragment:
         return HTMLResponse(
-            f'{head}{inside}<hx-partial hx-target="#place" hx-swap="outerHTML settle:0">{shell.place_label(name, ask)}</hx-partial>'
+            f'{head}{inside}'
+            f'<hx-partial hx-target="#place" hx-swap="outerHTML settle:0">{shell.place_label(name, ask)}</hx-partial>'
             f'<hx-partial hx-target="#tab" hx-swap="outerHTML settle:0">{shell.tab_label(tab)}</hx-partial>'
             f'<hx-partial hx-target="#menu" hx-swap="innerMorph settle:0">{menu}</hx-partial>', status)
     conversation, conversations = web.conversation, web.core.conversations

@@ -102,7 +102,8 @@ def _not_found(request: Request, error: NotFound) -> Response:
                           else "The menu at the top left lists every page.")
     web = _web(request)
     rows = "".join(f'<li><div><a class="nm" href="{escape(web.url(link))}">{escape(title)}</a>'
-                   f'<p class="sub">{escape(link)}</p></div><div class="end">{icon("chevron-right")}</div></li>' for title, link in nearest)
+                   f'<p class="sub">{escape(link)}</p></div><div class="end">{icon("chevron-right")}</div></li>'
+                   for title, link in nearest)
     return _draw(request, 404, heading, hint, f'<ul class="rows">{rows}</ul>' if rows else "")
 
 
