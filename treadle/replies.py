@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from loguru import logger
 
@@ -25,7 +26,7 @@ NO_ROOM = "The model has no room left; the reply ends here."
 NO_TEXT = "The model sent no text."
 BROKEN = "Treadle failed while this reply was being written; the log says where."
 
-Hook = Callable[[Message], Awaitable[None]]
+Hook = Callable[[Message], Coroutine[Any, Any, None]]
 
 
 @dataclass
@@ -65,7 +66,6 @@ class Live:
     tokens_per_s: float | None = None
     note: str = ""
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Replies:
@@ -213,19 +213,14 @@ class Replies:
             self._conversations.remark(reply.id, f"Loading {reply.model} into memory")
 
     async def _flush_until_end(self, live: Live, reader: asyncio.Task[None]) -> bool:
-        def end(_: object) -> None:
-            live.ended.set()
-            live.news.set()
-
-        live.ended.clear()
-        reader.add_done_callback(end)
+        reader.add_done_callback(lambda _: live.news.set())
         while not reader.done():
             await live.news.wait()
             live.news.clear()
             if not self._flush(live):
                 return False
             with suppress(TimeoutError):
-                await self._clock.wait_for(live.ended.wait(), WINDOW_S)
+                await self._clock.wait_for(asyncio.wait([reader]), WINDOW_S)  # the end waits for no window
         reader.result()
         return True
 
@@ -284,12 +279,8 @@ class Replies:
                 self._tasks.start(self._sweep(live.reply), name=f"sweep after reply {live.reply}")
                 reply = self._conversations.get(live.reply)
                 for hook in self.after_reply:
-                    self._tasks.start(_call(hook, reply), name=f"after reply {live.reply}")
+                    self._tasks.start(hook(reply), name=f"after reply {live.reply}")
 
     async def _sweep(self, reply: int) -> None:
         while self._conversations.sweep(reply):
             await asyncio.sleep(0)
-
-
-async def _call(hook: Hook, reply: Message) -> None:
-    await hook(reply)
