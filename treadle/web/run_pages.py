@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 
 from loguru import logger
@@ -13,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..replay import Show, Step
 from ..runs import Run, RunView
-from .components.runs import RunBody, RunPage, RunRows
+from .components.runs import RunBody, RunRows, is_held
 from .components.steps import Drawn, Refusal, run_path
 from .deps import Web
 from .layout import page, prepare
@@ -35,7 +34,7 @@ async def new_page(web: Web, endpoint: str, refusal: Refusal | None = None, *, c
     view = await runs.draw_new(endpoint, client_id=client_id)
     client_id = client_id or secrets.token_urlsafe(12)
     drawn = replace(_explained(view, drawn_for(web)), client_id=client_id, upload=client_id)
-    body = await _drawing(view, RunPage, drawn, refusal)
+    body = await _drawing(view, drawn, refusal)
     steps = len(view.workflow.steps)
     rows = RunRows(runs.list(endpoint, unfinished=True, limit=LISTED), drawn, steps=lambda _: steps,
                    named="Unfinished runs")
@@ -50,7 +49,7 @@ async def run_page(web: Web, key: str, refusal: Refusal | None = None, *, status
     """The page of a run. `refusal`: a form that comes back to a browser without JavaScript."""
     view = await web.core.runs.draw(key)
     assert view.run is not None  # it has a key
-    body = await _drawing(view, RunPage, replace(_for_run(view, drawn_for(web)), check=web.fragment), refusal)
+    body = await _drawing(view, replace(_for_run(view, drawn_for(web)), check=web.fragment), refusal)
     await prepare(web)
     return page(web, title=view.title, body=body, endpoint=view.run.endpoint, run=key, status=status)
 
@@ -60,7 +59,8 @@ async def run_body(web: Web, key: str, refusal: Refusal | None = None, *, status
     """`#run-{key}` alone, which replaces the one that is shown."""
     view = await web.core.runs.draw(key)
     drawn = replace(_for_run(view, drawn_for(web, focus=focus)), check=check)
-    return HTMLResponse(await _drawing(view, RunBody, drawn, refusal), status)
+    headers = {"HX-Reswap": "outerHTML"} if refusal is not None and is_held(view, refusal) else None
+    return HTMLResponse(await _drawing(view, drawn, refusal), status, headers)
 
 
 async def changed(web: Web, run: Run) -> Response:
@@ -101,11 +101,10 @@ def _explained(view: RunView, drawn: Drawn) -> Drawn:
     return replace(drawn, reference=name)
 
 
-async def _drawing(view: RunView, component: Callable[[RunView, Drawn, Refusal | None], str], drawn: Drawn,
-                   refusal: Refusal | None) -> str:
+async def _drawing(view: RunView, drawn: Drawn, refusal: Refusal | None) -> str:
     """Draw off the loop what may take long: tables are sorted, and Markdown is rendered."""
     heavy = any(isinstance(item, Show) or (isinstance(item, Step) and item.approve is not None)
                 for item in view.drawing.items)
     if heavy:
-        return await asyncio.to_thread(component, view, drawn, refusal)
-    return component(view, drawn, refusal)
+        return await asyncio.to_thread(RunBody, view, drawn, refusal)
+    return RunBody(view, drawn, refusal)

@@ -36,7 +36,7 @@ def Fault(error: PluginError, *, title: str = "") -> str:
              f'<pre tabindex="0" id="trace"><code>{escape(error.details)}</code></pre></div></details>'
              if error.details else "")
     hint = error.hint or "Mend the file and start Treadle again; what was answered is kept."
-    return (f'<section class="card" id="fault" aria-label="Error in a plugin"><div class="card-head fault">'
+    return (f'<section class="card sec" id="fault" aria-label="Error in a plugin"><div class="card-head fault">'
             f'<h2>{icon("circle-alert")}{escape(title or error.message)}</h2><p>{where}{line}.{message}</p></div>'
             f'<div class="card-body">{trace}<p class="hint full">{escape(hint)}</p></div></section>')
 

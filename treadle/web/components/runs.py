@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from ..markdown import render
 from .faults import FailedStep, Fault
 from .icons import icon
 from .shows import Results, Things
-from .steps import TAKES_FOCUS, Act, Drawn, OutdatedCard, Refusal, StepCard, WaitCard, run_path
+from .steps import Act, Drawn, OutdatedCard, Refusal, StepCard, WaitCard, can_take_focus, run_id, run_path
 
 TRACK = 40  # steps; more are no line of bars any more
 
@@ -41,16 +41,12 @@ def run_changed(key: str) -> str:
             "</div></hx-partial>")
 
 
-def RunPage(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotStr:
-    """What a page holds of a run: its body, and the place where the stream says that it has changed."""
-    live = f'<div class="live" id="run-{escape(view.run.key)}-live" hidden></div>' if view.run is not None else ""
-    return NotStr(f"{RunBody(view, drawn, refusal)}{live}")
-
-
 def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotStr:
     """`#run-{key}`; of a workflow not begun, `#run-new-{endpoint}`. Slow with large tables: not for the event loop."""
     run, drawing, workflow = view.run, view.drawing, view.workflow
-    name = run.key if run is not None else f"new-{workflow.endpoint}"
+    if run is not None and refusal is not None and is_held(view, refusal):
+        drawn = replace(drawn, held=True)
+    name = run_id(run, drawn) if run is not None else f"run-new-{workflow.endpoint}"
     base = f"/runs/{quote(run.key)}" if run is not None else f"/runs/new/{quote(workflow.endpoint)}"
     entries = _entries(view)
     items = []
@@ -71,10 +67,10 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotS
               else WaitCard(entry.label, "–", "Not needed") for entry in entries if isinstance(entry, Ahead)]
     exports = [item for item in drawing.items if isinstance(item, Export)]
     return NotStr(
-        f'<div id="run-{escape(name)}">{_head(view, entries, drawn)}{_reverted(view, drawn)}'
+        f'<div id="{escape(name)}">{_head(view, entries, drawn)}{_reverted(view, drawn)}'
         f'<ol class="steps">{"".join(items)}</ol>{_start(view, base, drawn)}'
         f"{Fault(error) if error is not None and drawn.author else ''}{Results(exports, base=base, url=drawn.url)}"
-        f"{_check(run, drawn) if run is not None and drawn.check else ''}</div>")
+        f"{_live(run, drawn) if run is not None and not drawn.held else ''}</div>")
 
 
 def _outdated(view: RunView, refusal: Refusal) -> bool:
@@ -84,10 +80,18 @@ def _outdated(view: RunView, refusal: Refusal) -> bool:
     return not asked or (locked and refusal.status == 409)
 
 
-def _check(run: Run, drawn: Drawn) -> str:
+def is_held(view: RunView, refusal: Refusal) -> bool:
+    """Whether two answers wait for a decision, or one that has no place any more for being copied."""
+    return _outdated(view, refusal) or (refusal.status == 409 and refusal.slug in view.answered)
+
+
+def _live(run: Run, drawn: Drawn) -> str:
+    """Where the stream says that the run has changed."""
     name = escape(run.key)
-    return (f'<div hidden hx-get="{escape(drawn.url(f"/runs/{quote(run.key)}/body?rev={run.rev}"))}" hx-trigger="load" '
-            f'hx-target="#run-{name}" hx-swap="outerMorph settle:0"></div>')
+    at = escape(drawn.url(f"/runs/{quote(run.key)}/body?rev={run.rev}"))
+    check = (f'<div hx-get="{at}" hx-trigger="load" hx-target="#run-{name}" hx-swap="outerMorph settle:0" '
+             'hx-sync="closest .live:replace"></div>') if drawn.check else ""
+    return f'<div class="live" id="run-{name}-live" hidden>{check}</div>'
 
 
 def _entries(view: RunView) -> list[Entry]:
@@ -115,7 +119,7 @@ def _head(view: RunView, entries: Sequence[Entry], drawn: Drawn) -> str:
               for entry in counted if not isinstance(entry, Show)]
     bars = "".join(f'<li class="{state}"></li>' for state in states)
     track = f'<ol class="track" aria-hidden="true">{bars}</ol>' if 1 < len(states) <= TRACK else ""
-    focus = TAKES_FOCUS if drawn.focus and (view.drawing.open is None or run is None or run.state != "open") else ""
+    focus = can_take_focus(drawn.focus and (view.drawing.open is None or run is None or run.state != "open"))
     if run is None:
         return (f'<div class="head"><div class="row"><div><h1{focus}>{escape(view.title)}</h1>'
                 f"{render(view.workflow.message)}</div></div>{track}</div>")

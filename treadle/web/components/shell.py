@@ -19,7 +19,8 @@ CONFIG = {
     "metaCharacter": "-", "extensions": "sse", "transitions": False, "includeIndicatorCSS": False, "prefix": "",
     "sse": {"reconnectDelay": 300, "reconnectMaxDelay": 3000},
     "morphIgnore": ["data-htmx-powered", "open", "popover"],  # what the reader unfolded stays unfolded
-    "morphSkip": "[data-since]",  # seconds that app.js counts
+    # seconds that app.js counts, and a table the reader has sorted, searched or turned over
+    "morphSkip": "[data-since], .shown:has(> [data-view])",
     "morphSkipChildren": ".msg > .body, .msg .plain-text",  # a reply that settles: its texts come by their own partials
 }
 KINDS = {"workflow": "Workflows", "tool": "Tools", "page": "Pages"}

@@ -25,8 +25,9 @@ class Drawn:
 
     `url` keeps the conversation in addresses. `author`: whoever sits at the server sees file, line and traceback.
     `focus`: after an answer, the next field takes the focus. `check`: when it is in the page, it asks once whether it
-    is still the newest, as the stream may have told of a change before it was there. `upload`: the id of an upload
-    this form may send. `client_id`: that of a run not begun. `reference`: finds an error in the log.
+    is still the newest, as the stream may have told of a change before it was there. `held`: it shows an answer that
+    was not stored, and stays until the person decides. `upload`: the id of an upload this form may send. `client_id`:
+    that of a run not begun. `reference`: finds an error in the log.
     """
 
     url: Callable[[str], str]
@@ -34,6 +35,7 @@ class Drawn:
     author: bool
     focus: bool = False
     check: bool = False
+    held: bool = False
     upload: str = ""
     client_id: str = ""
     reference: str = ""
@@ -59,6 +61,12 @@ def run_path(run: Run) -> str:
     return f"/{quote(run.endpoint)}/{quote(run.key)}"
 
 
+def run_id(run: Run, drawn: Drawn) -> str:
+    """The id of a run in its page. Of a held one it is another, so that no redrawing under way takes its place; then
+    the one replaces the other whole, as morphing keeps ids."""
+    return f"run-{run.key}-held" if drawn.held else f"run-{run.key}"
+
+
 def StepCard(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal | None) -> str:
     """A step: answered, in one line; open, with its form; answered twice, with the choice between the answers."""
     if refusal is not None and refusal.slug != step.slug:
@@ -66,8 +74,8 @@ def StepCard(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusa
     if step.state == "done":
         conflict = refusal is not None and refusal.status == 409
         return _twice(view, step, drawn, refusal) if refusal is not None and conflict else _done(view, step, drawn)
-    if view.run is not None and view.run.state == "finished":
-        return WaitCard(step.label, str(step.number), "Not answered")
+    if drawn.held or (view.run is not None and view.run.state == "finished"):
+        return WaitCard(step.label, str(step.number), "Later" if drawn.held else "Not answered")
     return _open(view, step, base, drawn, refusal)
 
 
@@ -81,12 +89,13 @@ def Act(run: Run, verb: str, label: str, look: str, drawn: Drawn, *, said: str =
     """A form with one button. `said`: its name where the label alone does not tell which step it is about."""
     at = escape(drawn.url(f"/runs/{quote(run.key)}/{verb}"))
     aria = f' aria-label="{escape(said)}"' if said else ""
-    return (f'<form method="post" action="{at}" hx-post="{at}" {_redraw(run)}>'
+    return (f'<form method="post" action="{at}" hx-post="{at}" {_redraw(run, drawn)}>'
             f'<button class="btn {look} sm" type="submit"{aria}>{label}</button></form>')
 
 
-def _redraw(run: Run) -> str:
-    return f'hx-target="#run-{escape(run.key)}" hx-swap="outerMorph settle:0"'
+def _redraw(run: Run, drawn: Drawn) -> str:
+    swap = "outerHTML" if drawn.held else "outerMorph settle:0"
+    return f'hx-target="#{escape(run_id(run, drawn))}" hx-swap="{swap}"'
 
 
 def _card(step: Step, look: str, mark: str, inside: str, *, current: bool = True) -> str:
@@ -95,11 +104,13 @@ def _card(step: Step, look: str, mark: str, inside: str, *, current: bool = True
             f'<section class="card" aria-labelledby="step-{step.slug}-h">{inside}</section></li>')
 
 
-def _title(step: Step, *, focus: bool = False) -> str:
-    return f'<h2 id="step-{step.slug}-h"{TAKES_FOCUS if focus else ""}>{escape(step.label)}</h2>'
+def _title(step: Step, *, focus: bool | None = None) -> str:
+    return f'<h2 id="step-{step.slug}-h"{can_take_focus(focus)}>{escape(step.label)}</h2>'
 
 
-TAKES_FOCUS = ' tabindex="-1" autofocus'
+def can_take_focus(now: bool | None) -> str:
+    """For a heading. Where it may have the focus it stays focusable in every drawing, or a redrawing would take it."""
+    return "" if now is None else ' tabindex="-1" autofocus' if now else ' tabindex="-1"'
 
 
 def _done(view: RunView, step: Step, drawn: Drawn) -> str:
@@ -152,7 +163,7 @@ def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
         at, how = drawn.url(base), 'hx-target="#main" hx-push-url="true" hx-swap="innerHTML"'
         hidden = f'<input type="hidden" name="client_id" value="{escape(drawn.client_id)}">'
     else:
-        at, how = drawn.url(f"{base}/steps/{quote(step.slug)}"), _redraw(run)
+        at, how = drawn.url(f"{base}/steps/{quote(step.slug)}"), _redraw(run, drawn)
         hidden = f'<input type="hidden" name="rev" value="{view.form_rev}">'
     if step.field is not None and step.field.kind == "upload":
         at += f"{'&' if '?' in at else '?'}upload={quote(drawn.upload)}"
@@ -183,7 +194,7 @@ def _twice(view: RunView, step: Step, drawn: Drawn, refusal: Refusal) -> str:
         f'<div class="card-head">{_title(step, focus=True)}<p>This step was answered in another tab{moment}.</p></div>'
         f'<div class="card-body"><dl class="facts full"><dt>Stored</dt><dd>{escape(summary(step)) or "No answer"}</dd>'
         f"<dt>Yours</dt><dd>{escape(_words(step, refusal))}</dd></dl></div>"
-        f'<form method="post" action="{post}" hx-post="{post}" {_redraw(run)}>'
+        f'<form method="post" action="{post}" hx-post="{post}" {_redraw(run, drawn)}>'
         f'<input type="hidden" name="rev" value="{view.form_rev}"><input type="hidden" name="replace" value="yes">'
         f"{hidden}"
         f'<div class="card-foot">{_go_on(run, "Go on with the stored one", drawn)}'
@@ -196,14 +207,15 @@ def OutdatedCard(run: Run, drawn: Drawn, refusal: Refusal) -> str:
     mine = refusal.sent or "\n".join(refusal.typed) or "No answer"
     return (
         '<li class="step active decide" id="outdated"><span class="mark">–</span><section class="card" '
-        f'aria-labelledby="outdated-h"><div class="card-head"><h2 id="outdated-h"{TAKES_FOCUS}>Your answer was not '
-        f'stored</h2><p>{escape(refusal.problem)}</p></div><div class="card-body"><dl class="facts full"><dt>Yours</dt>'
-        f'<dd>{escape(mine)}</dd></dl></div><div class="card-foot">{_go_on(run, "Go on", drawn)}</div></section></li>')
+        f'aria-labelledby="outdated-h"><div class="card-head"><h2 id="outdated-h"{can_take_focus(True)}>'
+        f'Your answer was not stored</h2><p>{escape(refusal.problem)}</p></div><div class="card-body">'
+        f'<dl class="facts full"><dt>Yours</dt><dd>{escape(mine)}</dd></dl></div>'
+        f'<div class="card-foot">{_go_on(run, "Go on", drawn)}</div></section></li>')
 
 
 def _go_on(run: Run, label: str, drawn: Drawn) -> str:
     return (f'<a class="btn solid" href="{escape(drawn.url(run_path(run)))}" '
-            f'hx-get="{escape(drawn.url(f"/runs/{quote(run.key)}/body"))}" {_redraw(run)}>{label}</a>')
+            f'hx-get="{escape(drawn.url(f"/runs/{quote(run.key)}/body"))}" {_redraw(run, drawn)}>{label}</a>')
 
 
 def _words(step: Step, refusal: Refusal) -> str:
