@@ -13,7 +13,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line and the environment decide. What a person changes while it runs is a row (`Core.setting`)."""
+    """What the command line and the environment decide. What a person changes while it runs is a row."""
 
     data: Path = ROOT / "data"
     plugins: Path = ROOT / "plugins"

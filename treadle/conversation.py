@@ -305,8 +305,8 @@ class Conversations:
     def sweep(self, reply: int) -> bool:
         """Remove some of the pieces of a reply that is settled. Whether there may be more: many take long at once."""
         with self._db.transaction():
-            return self._db.execute("DELETE FROM pieces WHERE message = :id AND rev <= (SELECT max(rev) FROM (SELECT rev "
-                                    "FROM pieces WHERE message = :id ORDER BY rev LIMIT :some))",
+            return self._db.execute("DELETE FROM pieces WHERE message = :id AND rev <= (SELECT max(rev) FROM "
+                                    "(SELECT rev FROM pieces WHERE message = :id ORDER BY rev LIMIT :some))",
                                     {"id": reply, "some": SWEEP}).rowcount >= SWEEP
 
     def recover(self) -> None:

@@ -52,7 +52,8 @@ class Database:
                 marker.touch()
         except (sqlite3.Error, OSError) as error:
             raise StartError(f"The database {path} cannot be opened: {error}.",
-                             hint="It was left as it is. Restore a backup, or choose another folder with --data.") from error
+                             hint="It was left as it is. Restore a backup, or choose another folder with --data."
+                             ) from error
         self.epoch: str = self.one("SELECT value FROM meta WHERE key = 'epoch'")["value"]
 
     def check(self) -> None:

@@ -52,7 +52,7 @@ def first(db: Database) -> None:
             id INTEGER PRIMARY KEY AUTOINCREMENT, conversation INTEGER NOT NULL REFERENCES conversations,
             endpoint TEXT NOT NULL, created_at REAL NOT NULL, message INTEGER REFERENCES messages) STRICT""",
         "CREATE INDEX arrivals_pending ON arrivals (id) WHERE message IS NULL",
-        # state: open | finished (locked). complete: its code has returned. version: the code its steps were reached with.
+        # state: open | finished (locked). complete: its code has returned. version: the code its steps came from.
         """CREATE TABLE runs (
             key TEXT PRIMARY KEY, endpoint TEXT NOT NULL, number INTEGER NOT NULL, title TEXT NOT NULL,
             state TEXT NOT NULL, version TEXT NOT NULL, advance_due INTEGER NOT NULL DEFAULT 0,
@@ -61,13 +61,14 @@ def first(db: Database) -> None:
             deleted INTEGER NOT NULL DEFAULT 0, rev INTEGER NOT NULL, UNIQUE (endpoint, number)) STRICT""",
         "CREATE INDEX runs_by_rev ON runs (rev)",
         # state: open | done | reverted. A reverted step keeps its value: it is the default of the next answer.
-        # rev: of the last change to an answer; a form carries the highest of its run, and one with an older rev is a 409.
+        # rev: of the last change to an answer; a form carries the highest of its run, one with an older is a 409.
         # undo: reverted since the last answer, so Undo brings it back.
         """CREATE TABLE steps (
             id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs (key), label TEXT NOT NULL,
             key TEXT NOT NULL DEFAULT '', slug TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, value TEXT,
             digest TEXT NOT NULL DEFAULT '', position INTEGER NOT NULL, answered_by TEXT NOT NULL DEFAULT '',
-            undo INTEGER NOT NULL DEFAULT 0, answered_at REAL, created_at REAL NOT NULL, rev INTEGER NOT NULL) STRICT""",
+            undo INTEGER NOT NULL DEFAULT 0, answered_at REAL, created_at REAL NOT NULL,
+            rev INTEGER NOT NULL) STRICT""",
         "CREATE INDEX steps_by_run ON steps (run, id)",
         "CREATE UNIQUE INDEX one_live_step ON steps (run, label, key) WHERE state != 'reverted'",
         """CREATE TABLE files (

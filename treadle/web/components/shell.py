@@ -67,7 +67,8 @@ def _bar_end() -> str:
         '<div class="end js">'
         '<button class="btn icon not-m" type="button" id="theme" aria-label="Switch theme">'
         f'{icon("sun", cls="th-light")}{icon("moon", cls="th-dark")}</button>'
-        '<button class="btn icon not-m" type="button" id="chat-toggle" aria-pressed="true" aria-label="Show the assistant">'
+        '<button class="btn icon not-m" type="button" id="chat-toggle" aria-pressed="true" '
+        'aria-label="Show the assistant">'
         f'{icon("panel-right")}</button></div>')
 
 
@@ -129,8 +130,9 @@ def live(conversation: int, since: str, endpoint: str) -> str:
 
     Its trigger is also the watchdog of a first connection that failed; app.js holds it back while nobody looks.
     """
-    return (f'<div id="live" hidden hx-sse-connect="/events/{conversation}?since={quote(since)}&amp;at={quote(endpoint)}" '
-            'hx-swap="none" hx-sync="this:drop" hx-trigger="load, every 15s, retry, visibilitychange from:document"></div>')
+    stream = f"/events/{conversation}?since={quote(since)}&amp;at={quote(endpoint)}"
+    return (f'<div id="live" hidden hx-sse-connect="{stream}" hx-swap="none" hx-sync="this:drop" '
+            'hx-trigger="load, every 15s, retry, visibilitychange from:document"></div>')
 
 
 def chat_pane(*, model: str, earlier: str, log: str, condition: str, composer: str, place: str, endpoint: str,
@@ -138,8 +140,9 @@ def chat_pane(*, model: str, earlier: str, log: str, condition: str, composer: s
     """The chat. Without JavaScript it holds the way to the page that chats without."""
     return (
         '<aside class="chat" id="chat" aria-label="Assistant">'
-        '<div class="split js" id="split" role="separator" aria-orientation="vertical" aria-label="Resize the assistant" '
-        'aria-controls="chat" aria-valuemin="320" aria-valuemax="720" aria-valuenow="448" tabindex="0"></div>'
+        '<div class="split js" id="split" role="separator" aria-orientation="vertical" '
+        'aria-label="Resize the assistant" aria-controls="chat" '
+        'aria-valuemin="320" aria-valuemax="720" aria-valuenow="448" tabindex="0"></div>'
         f'<div class="chat-head"><h2>Assistant</h2>{model}</div>'
         '<div class="log js" id="log" role="log" aria-live="off" aria-label="Conversation" tabindex="0">'
         f'<div class="log-pad">{earlier}<div class="log-items" id="log-items">{log}</div></div></div>'
@@ -154,8 +157,8 @@ def chat_pane(*, model: str, earlier: str, log: str, condition: str, composer: s
 
 def _notice(name: str, sign: str, text: str, action: str = "", bad: bool = False) -> str:
     acts = f'<div class="acts">{action}</div>' if action else ""
-    return (f'<template id="say-{name}"><div class="notice{" bad" if bad else ""}">{icon(sign)}<p>{text}</p>{acts}</div>'
-            "</template>")
+    return (f'<template id="say-{name}"><div class="notice{" bad" if bad else ""}">'
+            f"{icon(sign)}<p>{text}</p>{acts}</div></template>")
 
 
 @cache
@@ -175,11 +178,13 @@ def words(conversation: int) -> str:
         '<template id="say-no-answer"><div class="wrap"><div class="head"><h1>No answer from the server</h1>'
         "<p><span data-path></span> could not be fetched. It is tried again when the connection is back.</p></div>"
         '<button class="btn solid" type="button" data-do="refetch">Try again</button></div></template>',
-        f'<section class="plain gone" id="gone" hidden role="alertdialog" aria-labelledby="gone-title" tabindex="-1">{GLYPH}'
-        '<h2 id="gone-title">Treadle is not running</h2><p>Start it again in the terminal. This page comes back by itself, '
-        'with what you typed.</p><div class="cmd"><code>python server.py</code>'
+        '<section class="plain gone" id="gone" hidden role="alertdialog" aria-labelledby="gone-title" tabindex="-1">'
+        f'{GLYPH}'
+        '<h2 id="gone-title">Treadle is not running</h2><p>Start it again in the terminal. '
+        'This page comes back by itself, with what you typed.</p><div class="cmd"><code>python server.py</code>'
         '<button class="btn icon sm" type="button" data-copy="python server.py" aria-label="Copy the command">'
-        f'{icon("copy", small=True)}</button></div><button class="btn line" type="button" data-do="retry">Try now</button>'
+        f'{icon("copy", small=True)}</button></div>'
+        '<button class="btn line" type="button" data-do="retry">Try now</button>'
         "</section>"))
 
 

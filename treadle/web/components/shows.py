@@ -109,8 +109,9 @@ def _grid(shown: Page, name: str) -> str:
     cells = ['<td class="num">' if column.number else "<td>" for column in shown.columns]
     drawn = ("".join(f"{cell}{escape(text)}</td>" for cell, text in zip(cells, row, strict=True)) for row in shown.rows)
     rows = "".join(f"<tr>{row}</tr>" for row in drawn)
-    return (f'<div class="tbl" id="{name}-rows" tabindex="0" role="region" aria-label="Table {name.rpartition("-")[2]}, rows {shown.first:,} to '
-            f'{shown.last:,}">{hidden}<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>')
+    label = f"Table {name.rpartition('-')[2]}, rows {shown.first:,} to {shown.last:,}"
+    return (f'<div class="tbl" id="{name}-rows" tabindex="0" role="region" aria-label="{label}">{hidden}<table>'
+            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>")
 
 
 def _heading(name: str, number: bool, sort: str) -> str:

@@ -43,11 +43,13 @@ async def document(web: Web, name: str) -> Response:
     """One page. What is asked for is looked up among the files there are, and never becomes a path."""
     path = _pages().get(name.removesuffix(".md"))
     if path is None:
-        raise NotFound(f"There is no page called {name[:80]} in the documentation.", hint="All pages are under Documentation.")
+        raise NotFound(f"There is no page called {name[:80]} in the documentation.",
+                       hint="All pages are under Documentation.")
     await prepare(web)
     title = _title(path)
     html = await asyncio.to_thread(_render, path, path.stat().st_mtime_ns)
-    body = (Div(A("Documentation", href=web.url("/docs")), H1(title), cls="head"), NotStr(f'<div class="prose">{html}</div>'))
+    body = (Div(A("Documentation", href=web.url("/docs")), H1(title), cls="head"),
+            NotStr(f'<div class="prose">{html}</div>'))
     return page(web, title=title, body=body, endpoint="docs")
 
 
