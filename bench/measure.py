@@ -47,10 +47,10 @@ def p(values: list[float], percent: float) -> float:
 
 def process_cpu_s(pid: int) -> float:
     """CPU seconds a process has used so far, user and system, all its threads (Linux /proc)."""
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()  # noqa: SIM115 - /proc
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def rss_bytes(pid: int) -> int:
     """Resident memory of a process (Linux /proc)."""
-    return int(open(f"/proc/{pid}/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")  # noqa: SIM115 - /proc
+    return int(open(f"/proc/{pid}/statm").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+
 from tests.fakes import FakeOllama
 from tests.harness import NOWHERE, Server
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from playwright.async_api import expect
+
 from tests.browser.conftest import PHONE, connected, eventually, go
 
 HOME, HELLO, INTRODUCTION = "Start here", "Hello", "Introduction"  # no run is begun on this server

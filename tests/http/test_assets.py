@@ -9,6 +9,7 @@ import re
 import httpx
 import pytest
 from starlette.applications import Starlette
+
 from treadle.web import assets
 from treadle.web.assets import FONTS, JOINED, STATIC, url
 from treadle.web.components.icons import icon

@@ -141,7 +141,7 @@ def test_a_database_of_a_newer_version_is_refused(tmp_path):
 def test_a_second_server_on_one_folder_is_refused_with_the_address_of_the_first(tmp_path):
     first = DataFolder(tmp_path)
     first.announce(address="http://127.0.0.1:5001")
-    with pytest.raises(StartError, match="Another Treadle at http://127.0.0.1:5001"):
+    with pytest.raises(StartError, match=r"Another Treadle at http://127\.0\.0\.1:5001"):
         DataFolder(tmp_path)
     first.close()
     DataFolder(tmp_path).close()

@@ -73,7 +73,7 @@ async def desk(plugins):
 
 
 def expected(clicks: list[tuple[float, str]]) -> list[str]:
-    """What is to be said after these clicks: each, but those where the place is pending or was written under 5 s ago."""
+    """What is to be said after these clicks: each, but where the place is pending or was written under 5 s ago."""
     said: list[str] = []
     written: dict[str, float] = {}
     for at, place in clicks:
