@@ -31,7 +31,8 @@ class Mutant:
 MUTANTS: list[Mutant] = [
     Mutant("I16", "what happens after a reply is awaited before its end", "treadle/replies.py",
            '            state = "done"\n',
-           '            for hook in self.after_reply:\n                await hook(reply)\n            state = "done"\n'),
+           '            for hook in self.after_reply:\n                await hook(reply)\n'
+           '            state = "done"\n'),
     Mutant("I20", "two replies may be active in one conversation", "treadle/schema.py",
            "CREATE UNIQUE INDEX one_active_reply", "CREATE INDEX one_active_reply"),
     Mutant("I43", "Stop settles the reply and lets the model talk on", "treadle/replies.py",
@@ -46,7 +47,8 @@ MUTANTS: list[Mutant] = [
 
 def tree(folder: Path) -> None:
     """A copy of the files git knows or would add, as they are now."""
-    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, check=True)
+    names = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True,
+                           check=True)
     for name in names.stdout.decode().split("\0"):
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,16 +60,18 @@ def killed(mutant: Mutant, folder: Path) -> bool:
     file = folder / mutant.file
     whole = file.read_text()
     if whole.count(mutant.before) != 1:
-        raise SystemExit(f"{mutant.invariant}: {mutant.file} holds the text of the mutant {whole.count(mutant.before)} times")
+        found = whole.count(mutant.before)
+        raise SystemExit(f"{mutant.invariant}: {mutant.file} holds the text of the mutant {found} times")
     file.write_text(whole.replace(mutant.before, mutant.after))
     try:
         run = subprocess.run([sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k",
-                              f"test_{mutant.invariant.lower()}_"], cwd=folder, capture_output=True, text=True, timeout=600,
-                             env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
+                              f"test_{mutant.invariant.lower()}_"], cwd=folder, capture_output=True, text=True,
+                             timeout=600, env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"})
     finally:
         file.write_text(whole)
     if run.returncode not in (0, 1):
-        raise SystemExit(f"{mutant.invariant}: pytest ended with {run.returncode}\n{run.stdout[-2000:]}{run.stderr[-2000:]}")
+        said = run.stdout[-2000:] + run.stderr[-2000:]
+        raise SystemExit(f"{mutant.invariant}: pytest ended with {run.returncode}\n{said}")
     return run.returncode == 1
 
 
