@@ -159,16 +159,20 @@ def swap(target: Node, style: str, content: Node) -> None:
     parent = target.parent
     if style == "delete":
         target.replace()
-    elif style in ("innerHTML", "innerMorph"):
-        if style == "innerMorph":
-            _keep_skipped(target, content)
+    elif style == "innerHTML":
         target.children = []
         for child in content.children:
             target.append(child)
-    elif style in ("outerHTML", "outerMorph"):
-        if style == "outerMorph":
-            _keep_skipped(target, content)
+    elif style == "innerMorph":
+        _morph_children(target, content)
+    elif style == "outerHTML":
         target.replace(*content.children)
+    elif style == "outerMorph":
+        (new,) = content.children
+        if isinstance(new, Node) and new.tag == target.tag:
+            _morph(target, new)
+        else:
+            target.replace(new)
     elif style == "beforeend":
         for child in content.children:
             target.append(child)
@@ -183,12 +187,30 @@ def swap(target: Node, style: str, content: Node) -> None:
             parent.insert(index + offset, child)
 
 
-def _keep_skipped(target: Node, content: Node) -> None:
-    for new in [node for child in content.children if isinstance(child, Node) for node in child.walk()]:
-        above = new.parent
-        if above is not None and any(above.has_class(outer) and new.has_class(inner) for outer, inner in SKIP):
-            old = target.find(new.attrs.get("id", ""))
-            if old is not None:
-                new.children = []
-                for child in old.children:
-                    new.append(child)
+def _morph(old: Node, new: Node) -> None:
+    """`old` becomes like `new` and stays the same element, as do those inside whose ids are in both."""
+    old.attrs = dict(new.attrs)
+    above = old.parent
+    if above is None or not any(above.has_class(outer) and old.has_class(inner) for outer, inner in SKIP):
+        _morph_children(old, new)
+
+
+def _morph_children(old: Node, new: Node) -> None:
+    kept = {node.attrs["id"]: node for node in old.walk() if "id" in node.attrs and node is not old}
+    children = [_kept(child, kept) for child in new.children]
+    old.children = []
+    for child in children:
+        old.append(child)
+
+
+def _kept(new: Node | str, kept: dict[str, Node]) -> Node | str:
+    if isinstance(new, str):
+        return new
+    old = kept.get(new.attrs.get("id", ""))
+    if old is not None and old.tag == new.tag:
+        _morph(old, new)
+        return old
+    children, new.children = new.children, []
+    for child in children:
+        new.append(_kept(child, kept))
+    return new

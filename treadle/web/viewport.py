@@ -37,7 +37,7 @@ ANNOUNCED = 1_500     # characters of a reply that are read out; the whole of it
 EOL = re.compile("\r\n|\r|\n")
 TAG = re.compile(r"<[^>]*>")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
-THERE = " "           # content of an element that a morph leaves as it is
+THERE = " "           # what stands for the inside of an element that a morph leaves as it is
 
 
 class Position(NamedTuple):
@@ -101,7 +101,7 @@ class _Live:
         self.id, self.born = message.id, message.born
         self.fed = self._given = message.born  # the revs of the newest piece and of the newest text it was given
         self.ended = False
-        self._length = self._thought = 0
+        self._length = self._thought = self._thinks = 0
         self._text = LiveReply(f"m{message.id}", wake=wake)
         self._thinking = LivePlain(f"m{message.id}-thinking")
 
@@ -128,9 +128,14 @@ class _Live:
     def thinking(self) -> str:
         return self._thinking.html() if self._thought else ""
 
+    def thought_since(self, rev: int) -> bool:
+        """Whether there was some thinking already at `rev`."""
+        return 0 < self._thinks <= rev
+
     def feed(self, text: str, thinking: str, rev: int) -> None:
         """More of the reply, up to `rev`."""
         if thinking:
+            self._thinks = self._thinks or rev
             self._thinking.feed(thinking, rev)
             self._thought += len(thinking)
         if text:
@@ -142,6 +147,8 @@ class _Live:
     def end(self, message: Message) -> None:
         """The reply is settled: what no piece has told, then the end of the text."""
         self.feed(message.text[self._length:], message.thinking[self._thought:], message.rev)
+        if self._thought:
+            self._thinking.close(message.rev)
         self._text.close(message.rev)
         self._given, self.ended = message.rev, True
 
@@ -294,14 +301,17 @@ class Viewport:
                 yield partial(f"#u-{row.client_id}", "delete")  # what app.js drew before the server had answered
             yield partial(f"#m{row.id}", "delete")
             yield partial("#log-items", "beforeend", self._row(row))
-        else:  # a morph leaves the inside of both texts alone: their changes come by themselves, or they are sent whole
-            live = self._lives.get(row.id)
-            thought = live.thinking if live is not None else row.thinking
-            yield partial(f"#m{row.id}", "outerMorph settle:0", str(MessageRow(row, THERE, THERE if thought else "")))
-            if live is None and row.role == "assistant":
-                yield partial(f"#m{row.id}-body", "innerMorph settle:0", self._body(row))
-                if thought:
-                    yield partial(f"#m{row.id}-thinking", "innerMorph settle:0", _plain(row))
+        elif (live := self._lives.get(row.id)) is not None:
+            # a morph leaves the inside of both texts alone; what is new in them comes by itself. The thinking is sent
+            # with its element: htmx looks for all targets of a message first, and does not find what the message brings
+            thinking = THERE if live.thought_since(at.text) else live.thinking
+            yield partial(f"#m{row.id}", "outerMorph settle:0", str(MessageRow(row, THERE, thinking)))
+        else:
+            thinking = _plain(row) if row.thinking else ""
+            yield partial(f"#m{row.id}", "outerMorph settle:0", str(MessageRow(row, THERE, thinking)))
+            yield partial(f"#m{row.id}-body", "innerMorph settle:0", self._body(row))
+            if thinking:
+                yield partial(f"#m{row.id}-thinking", "innerMorph settle:0", thinking)
 
     def _around(self, after: int, rows: list[Message]) -> Iterator[str]:
         """What stands around the log: the composer's button, the model, the runs, and what a screen reader says."""
@@ -355,6 +365,7 @@ class Viewport:
 def _plain(row: Message) -> str:
     thinking = LivePlain(f"m{row.id}-thinking")
     thinking.feed(row.thinking, row.rev)
+    thinking.close(row.rev)
     return thinking.html()
 
 
