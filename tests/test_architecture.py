@@ -192,6 +192,18 @@ def test_the_readme_fits_on_two_screens():
         assert (ROOT / picture).is_file()
 
 
+def test_the_workflow_in_the_readme_loads(tmp_path, clock):
+    from treadle.config import Settings
+    from treadle.plugins import Plugins
+    from treadle.workflow import Workflow
+
+    code = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    (tmp_path / "010_readme.py").write_text(code)
+    plugins = Plugins(Settings(plugins=tmp_path, data=tmp_path / "data"))
+    plugins.load()
+    assert isinstance(plugins.get("hello"), Workflow)
+
+
 def test_no_tracked_file_names_a_folder_of_this_computer():
     home = str(ROOT)
     for path in TRACKED:
