@@ -221,7 +221,7 @@ hx("after-request", ({ctx}, event) => {
   if (from === live()) final(status) || losing();
   else if (ctx.sent && status >= 400) unsent(ctx.sent, status === 409 ? "busy" : "unsent", plain);
   else if (from.id === "cancel" && status === 200) putBack(ctx.text);
-  else if (status >= 400 && plain && from.closest("#chat")) tell("unsent", plain);
+  else if (plain && from.closest("#chat")) tell("unsent", plain);
   else return;
   event.preventDefault(); // not to be swapped
 });

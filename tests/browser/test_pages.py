@@ -66,7 +66,7 @@ async def test_open_menus_a_conversation_and_a_run_have_no_violation(windows, mo
     await page.get_by_role("button", name="Start").click()
     await page.locator("textarea[name=value]").fill("https://example.org/a?b=1\nhttps://example.com/c/d\nno address")
     await page.get_by_role("button", name="Save").click()
-    await page.get_by_role("heading", name="Duplicates").wait_for()
+    await page.get_by_label("Count every line").wait_for()
     await page.get_by_role("button", name="Save").click()
     await page.locator(".data").first.wait_for()
     assert await violations(page) == []

@@ -57,7 +57,7 @@ async def test_a_workflow_is_carried_to_its_end_with_an_upload_and_a_refused_for
     await plain.locator("input[type=file]").set_input_files(
         {"name": "urls.txt", "mimeType": "text/plain", "buffer": b"https://example.org/a\nhttps://example.com/b\n"})
     await plain.get_by_role("button", name="Save").click()
-    await plain.get_by_role("heading", name="Duplicates").wait_for()
+    await plain.get_by_label("Count every line").wait_for()
     await plain.get_by_role("button", name="Save").click()
     await expect(plain.locator(".step.show").first).to_contain_text("2 URLs on 2 hosts.")
     await plain.get_by_role("button", name="Revert to Source").click()
