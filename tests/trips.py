@@ -42,6 +42,11 @@ def filled(file):
     return file
 
 
+@workflow("Extra", message="m")
+async def extra(ui):
+    await ui.ask("Extra", Upload | None)
+
+
 @workflow("Skip", message="m", steps=["Fork", "Left", "Right", "End"])
 async def skip(ui):
     if await ui.ask("Fork", Literal["left", "right"]) == "left":
@@ -72,7 +77,7 @@ async def gap(ui):
 
 
 def plugins_at(folder: Path) -> Path:
-    """Write the workflows into `folder`: trip, listing, skip, fails, nothing, and gap, which does not load."""
+    """Write the workflows into `folder`: trip, listing, extra, skip, fails, nothing, and gap, which does not load."""
     folder.mkdir(exist_ok=True)
     (folder / "010_trip.py").write_text(TRIP)
     (folder / "070_gap.py").write_text(BROKEN)

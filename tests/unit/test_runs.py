@@ -366,8 +366,8 @@ async def test_a_run_that_cannot_be_drawn_stays_due(runs, db):
 # -- files
 
 
-async def sent(files: Files, data: bytes, *, run: str, name: str = "words.txt") -> FileId:
-    async with files.receive(name, run=run, step="list") as sink:
+async def sent(files: Files, data: bytes, *, run: str, name: str = "words.txt", step: str = "list") -> FileId:
+    async with files.receive(name, run=run, step=step) as sink:
         await sink.write(data)
     return sink.file.id
 
@@ -402,6 +402,12 @@ async def test_a_reverted_file_is_the_default_of_the_next_answer(runs, files):
     await runs.revert(key, "list")
     run = await runs.answer(key, "list", {}, rev=(await runs.draw(key)).form_rev)
     assert run.waiting_for == "Kind" and done(await runs.draw(key))["list"].id == id
+
+
+async def test_an_optional_file_can_be_left_out_again(runs, files):
+    await sent(files, b"one", run=new_owner("c1"), step="extra")
+    key = (await runs.begin("extra", {"drop": ["yes"]}, client_id="c1")).key
+    assert done(await runs.draw(key)) == {"extra": None}
 
 
 # -- what the model is told

@@ -12,7 +12,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..replay import Show, Step
 from ..runs import Run, RunView
+from ..shows import Table
 from .components.runs import RunBody, RunRows, is_held
+from .components.shows import SHORT
 from .components.steps import Drawn, Refusal, run_path
 from .deps import Web
 from .layout import page, prepare
@@ -103,8 +105,10 @@ def _explained(view: RunView, drawn: Drawn) -> Drawn:
 
 async def _drawing(view: RunView, drawn: Drawn, refusal: Refusal | None) -> str:
     """Draw off the loop what may take long: tables are sorted, and Markdown is rendered."""
-    heavy = any(isinstance(item, Show) or (isinstance(item, Step) and item.approve is not None)
-                for item in view.drawing.items)
-    if heavy:
-        return await asyncio.to_thread(RunBody, view, drawn, refusal)
+    for item in view.drawing.items:
+        things = item.things if isinstance(item, Show) else ()
+        if isinstance(item, Step) and item.approve is not None:
+            things = item.approve.what
+        if any(len(thing) > SHORT if isinstance(thing, str) else isinstance(thing, Table) for thing in things):
+            return await asyncio.to_thread(RunBody, view, drawn, refusal)
     return RunBody(view, drawn, refusal)

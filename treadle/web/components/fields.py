@@ -8,8 +8,8 @@ from typing import Any
 
 from ...fields import FieldSpec
 from ...files import File, megabytes
-from ..markdown import render
 from .icons import icon
+from .shows import prose
 
 SEGMENTS = 3  # options up to this many, if short, stand side by side
 DROPDOWN = 6  # from this many on, options are a dropdown
@@ -46,7 +46,7 @@ def _described(ids: str) -> str:
 
 def _help(spec: FieldSpec) -> str:
     """What stands under the field: the author's help, the limit, and that it may be left empty."""
-    parts = [render(spec.help)] if spec.help else []
+    parts = [prose(spec.help)] if spec.help else []
     facts = [f"At most {spec.max_length:,} characters."] if spec.max_length is not None else []
     facts += ["Optional."] if spec.optional else []
     return "".join(parts) + (f"<p>{' '.join(facts)}</p>" if facts else "")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from html import escape, unescape
 
 from fasthtml.common import NotStr
 
 from ...runs import Run
 from ...workflow import Broken, Workflow
-from ..markdown import render
 from .runs import RunRows
 from .shell import place_link
+from .shows import prose
 from .steps import Drawn
 
 FIRST = "introduction"  # what a newcomer is offered before all else
@@ -26,17 +27,21 @@ def HomePage(places: Sequence[Workflow | Broken], unfinished: Sequence[Run], dra
     `chat`: the query that keeps the conversation, "" or "?chat=2".
     """
     intro = None if returning else next((place for place in places if place.endpoint == FIRST), None)
-    others = [place for place in places if place is not intro]
+    others = tuple(place for place in places if place is not intro)
     heading, text = ("Home", _waiting(len(unfinished))) if returning else (
         "Start here", "Workflows, and a local model beside them. Everything stays on this computer.")
     title = "Start something" if returning else "Or go straight to a workflow" if intro is not None else "Workflows"
-    cards = "".join(_card(place, chat) for place in others)
-    listed = (f'<section class="sec" aria-labelledby="places"><header><h2 id="places">{title}</h2></header>'
-              f'<div class="places">{cards}</div></section>') if cards else ""
     return NotStr(
         f'<div class="head"><div class="row"><div><h1>{heading}</h1><p>{text}</p>'
         f"</div></div></div>{_introduction(intro, chat) if intro is not None else ''}"
-        f"{RunRows(unfinished, drawn, steps=_steps(places), named='Continue')}{listed}")
+        f"{RunRows(unfinished, drawn, steps=_steps(places), named='Continue')}{_listed(others, title, chat)}")
+
+
+@lru_cache(maxsize=16)
+def _listed(places: tuple[Workflow | Broken, ...], title: str, chat: str) -> str:
+    cards = "".join(_card(place, chat) for place in places)
+    return (f'<section class="sec" aria-labelledby="places"><header><h2 id="places">{title}</h2></header>'
+            f'<div class="places">{cards}</div></section>') if cards else ""
 
 
 def _waiting(number: int) -> str:
@@ -65,4 +70,4 @@ def about(place: Workflow | Broken) -> str:
     """What a card says of a place: the author's Markdown as plain words, as the whole card is one link."""
     if isinstance(place, Broken):
         return "This workflow does not load at present."
-    return unescape(re.sub(r"<[^>]+>", "", render(place.about or place.message))).strip()
+    return unescape(re.sub(r"<[^>]+>", "", prose(place.about or place.message))).strip()

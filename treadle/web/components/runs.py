@@ -12,10 +12,9 @@ from fasthtml.common import NotStr
 
 from ...replay import Export, Show, Step
 from ...runs import Run, RunView
-from ..markdown import render
 from .faults import FailedStep, Fault
 from .icons import icon
-from .shows import Results, Things
+from .shows import Results, Things, prose
 from .steps import Act, Drawn, OutdatedCard, Refusal, StepCard, WaitCard, can_take_focus, run_id, run_path
 
 TRACK = 40  # steps; more are no line of bars any more
@@ -122,7 +121,7 @@ def _head(view: RunView, entries: Sequence[Entry], drawn: Drawn) -> str:
     focus = can_take_focus(drawn.focus and (view.drawing.open is None or run is None or run.state != "open"))
     if run is None:
         return (f'<div class="head"><div class="row"><div><h1{focus}>{escape(view.title)}</h1>'
-                f"{render(view.workflow.message)}</div></div>{track}</div>")
+                f"{prose(view.workflow.message)}</div></div>{track}</div>")
     steps = f"{len(states)} {'step' if len(states) == 1 else 'steps'}"
     if run.state == "finished":
         text = f"Finished {when(run.updated_at, drawn.now)}. {states.count('done')} of {steps}."

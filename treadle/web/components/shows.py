@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,18 @@ from ..markdown import render
 from .icons import icon
 
 SEARCH_FROM = 11  # rows; fewer are seen at a glance
+SHORT = 2_000  # characters of Markdown that are kept as they were rendered
 Url = Callable[[str], str]
+
+
+def prose(text: str) -> str:
+    """An author's Markdown. What is short is drawn again and again, and rendered once."""
+    return _short(text) if len(text) <= SHORT else render(text)
+
+
+@lru_cache(maxsize=512)
+def _short(text: str) -> str:
+    return str(render(text))
 
 
 def Things(things: Sequence[Any], number: int, *, base: str, url: Url) -> str:
@@ -34,7 +46,7 @@ def Things(things: Sequence[Any], number: int, *, base: str, url: Url) -> str:
         elif hasattr(thing, "__html__") or hasattr(thing, "__ft__"):
             out.append(to_xml(thing, indent=False))
         else:
-            out.append(f'<div class="prose">{render(str(thing))}</div>')
+            out.append(f'<div class="prose">{prose(str(thing))}</div>')
     return "".join(out)
 
 
