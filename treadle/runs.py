@@ -372,7 +372,7 @@ class Runs:
         found = self._plugins.get(endpoint)
         if isinstance(found, Broken):
             raise found.error.with_traceback(None)  # it is kept: each raise would add to its traceback
-        if found is None:
+        if found is None or found.kind != "workflow":  # home is a place, and nothing to run
             raise NotFound(f"There is no workflow {endpoint[:80]}.", hint="Its file may have been renamed or removed.")
         return found
 

@@ -7,46 +7,9 @@ import asyncio
 import pytest
 
 from tests.clock import ManualClock
-from tests.trips import plugins_at
-from treadle.config import Settings
-from treadle.db import Database
 from treadle.errors import Conflict, InvalidAnswer, NotFound, PluginError
-from treadle.feed import Feed
-from treadle.files import FileId, Files
-from treadle.plugins import Plugins
 from treadle.replay import Step
-from treadle.runs import FACTS_LENGTH, Runs, RunView, new_owner, summary
-
-
-@pytest.fixture(scope="module")
-def plugins(tmp_path_factory):
-    plugins = Plugins(Settings(plugins=plugins_at(tmp_path_factory.mktemp("trips"))))
-    plugins.load()
-    return plugins
-
-
-@pytest.fixture
-def db():
-    database = Database(":memory:")
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def feed(db):
-    return Feed(db)
-
-
-@pytest.fixture
-def files(db, tmp_path):
-    folder = tmp_path / "files"
-    folder.mkdir()
-    return Files(folder, db, ManualClock(), max_bytes=1_000)
-
-
-@pytest.fixture
-def runs(db, feed, plugins, files):
-    return Runs(db, feed, ManualClock(), plugins, files, twice=False)
+from treadle.runs import FACTS_LENGTH, Runs, RunView, summary
 
 
 async def answer(runs: Runs, key: str, slug: str, value: str, **options):
@@ -112,7 +75,8 @@ async def test_a_workflow_that_asks_nothing_begins_with_start_and_is_complete(ru
 
 
 async def test_unknown_runs_and_workflows_are_not_found(runs):
-    for unknown in (runs.draw("default-trip-99"), runs.draw_new("nowhere"), runs.revert("default-trip-99", "x")):
+    for unknown in (runs.draw("default-trip-99"), runs.draw_new("nowhere"), runs.revert("default-trip-99", "x"),
+                    runs.begin("home", {})):
         with pytest.raises(NotFound):
             await unknown
 
@@ -361,53 +325,6 @@ async def test_a_run_that_cannot_be_drawn_stays_due(runs, db):
     await runs.begin("fails", {"value": ["0"]})
     await runs.recover()
     assert db.one("SELECT advance_due FROM runs")["advance_due"] == 1
-
-
-# -- files
-
-
-async def sent(files: Files, data: bytes, *, run: str, name: str = "words.txt", step: str = "list") -> FileId:
-    async with files.receive(name, run=run, step=step) as sink:
-        await sink.write(data)
-    return sink.file.id
-
-
-async def test_a_file_is_kept_by_its_answer(runs, files, db):
-    id = await sent(files, b"one two", run=new_owner("c1"))
-    run = await runs.begin("listing", {"value": [id]}, client_id="c1")
-    assert run.title == "List, words.txt"
-    row = db.one("SELECT run, step, kept FROM files")
-    assert tuple(row) == (run.key, "list", 1)
-
-
-async def test_the_file_of_a_refused_form_counts_when_none_is_sent_again(runs, files):
-    await sent(files, b"", run=new_owner("c1"))
-    with pytest.raises(InvalidAnswer, match="empty"):
-        await runs.begin("listing", {"value": [next(iter(files.folder.iterdir())).name]}, client_id="c1")
-    assert (await runs.draw_new("listing", client_id="c1")).pending.name == "words.txt"
-    await sent(files, b"one", run=new_owner("c1"))
-    assert (await runs.begin("listing", {}, client_id="c1")).answered == 1
-
-
-async def test_typed_text_never_names_a_file_and_nor_does_one_of_another_run(runs, files):
-    theirs = await sent(files, b"secret", run="default-listing-77")
-    for value in (str(theirs), theirs):
-        with pytest.raises(InvalidAnswer):
-            await runs.begin("listing", {"value": [value]}, client_id="c1")
-
-
-async def test_a_reverted_file_is_the_default_of_the_next_answer(runs, files):
-    id = await sent(files, b"one two", run=new_owner("c1"))
-    key = (await runs.begin("listing", {"value": [id]}, client_id="c1")).key
-    await runs.revert(key, "list")
-    run = await runs.answer(key, "list", {}, rev=(await runs.draw(key)).form_rev)
-    assert run.waiting_for == "Kind" and done(await runs.draw(key))["list"].id == id
-
-
-async def test_an_optional_file_can_be_left_out_again(runs, files):
-    await sent(files, b"one", run=new_owner("c1"), step="extra")
-    key = (await runs.begin("extra", {"drop": ["yes"]}, client_id="c1")).key
-    assert done(await runs.draw(key)) == {"extra": None}
 
 
 # -- what the model is told
