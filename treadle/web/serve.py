@@ -118,9 +118,9 @@ async def _opened(server: Server, core: Core, guard: Guard) -> None:
     settings = core.settings
     address = f"http://{'[::1]' if settings.host == '::1' else '127.0.0.1'}:{settings.port}"
     link = f"{address}/login?token={core.folder.secret('token')}" if settings.token else address
-    core.folder.announce(address=address, pid=os.getpid())
     logger.info("Treadle serves {}; its data is in {}", address, settings.data)
     print(f"\n  Treadle: {link}\n  Ctrl-C ends it.\n", flush=True)  # the link to the terminal only, never to the log
+    core.folder.announce(address=address, pid=os.getpid())
     screen = sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if settings.open_browser and screen:
         ticket = f"{address}/login?token={guard.ticket()}" if settings.token else address
