@@ -1,5 +1,5 @@
 // What the server cannot do: panes, scrolling, drafts, saying that there is no server. Listeners
-// stand on the document: they hold for what is swapped in later, and are there before htmx begins.
+// stand on the document: they hold for what comes later, and are there before htmx begins.
 {
 const root = document.documentElement;
 const $ = (selector, within = document) => within.querySelector(selector);
@@ -47,7 +47,7 @@ const tabs = () => {
   ["main", "chat"].forEach((id) => watcher.observe(byId(id)));
 };
 
-// ---- menus: the browser opens and closes them, arrows move in them
+// ---- menus: arrows move in them
 const menuKey = (event, menu) => {
   const items = [...menu.querySelectorAll(".opt")], at = items.indexOf(event.target);
   const to = {ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1};
@@ -123,7 +123,9 @@ const showSent = ({value, id}) => { // until the stream brings the real row
   jump();
 };
 const unsent = (sent, name, sentence) => {
-  byId(`u-${sent.id}`).hidden = true;
+  const row = byId(`u-${sent.id}`);
+  if (!row) return; // the stream has brought it: it had arrived
+  row.hidden = true;
   failed = sent;
   putBack(sent.value);
   tell(name, sentence);
@@ -139,7 +141,7 @@ const tell = (name, sentence) => {
 };
 const hush = (...names) => { if (names.includes(told)) byId("connection").replaceChildren(); };
 
-// ---- the stream, and what is said about it
+// ---- the stream
 let connection, losses, over, refetch;
 const live = () => byId("live");
 const final = (status) => { // nothing is tried again
@@ -235,7 +237,7 @@ hx("error", ({ctx}) => {
 });
 hx("before-swap", ({ctx, tasks}, event) => {
   for (const {target, fragment} of tasks) {
-    if (failed.id && target?.id === `u-${failed.id}`) { // it had arrived after all
+    if (failed.id && target?.id === `u-${failed.id}`) { // here too
       if (text().value === failed.value) write("");
       hush("unsent");
     } // a run is drawn again because of another tab: what is half typed here stays
