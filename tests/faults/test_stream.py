@@ -519,7 +519,7 @@ async def test_i59_tabs_that_come_back_together_are_spread_and_slow_nobody(own):
     async with looking(*viewers):
         back = asyncio.gather(*(come_back(*pair) for pair in zip(viewers, tries, strict=True)))
         await asyncio.to_thread(own.server.restart)
-        posts = []
+        up, posts = time.monotonic() - began, []
         for _ in range(10):
             at = time.monotonic()
             reply = await own.ask(conversation, script=Script(n=1))
@@ -527,7 +527,7 @@ async def test_i59_tabs_that_come_back_together_are_spread_and_slow_nobody(own):
             await own.ended(reply)
         await asyncio.wait_for(back, 10)
         assert max(len(mine) for mine in tries) <= 3
-        assert max(mine[-1] for mine in tries) < 5
+        assert max(mine[-1] for mine in tries) < up + 5
         assert statistics.stdev(mine[0] for mine in tries) > 0.1
         assert max(posts) < 0.5
         await until(lambda: all(settled(viewer, reply) for viewer in viewers))

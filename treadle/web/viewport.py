@@ -196,7 +196,7 @@ class Viewport:
         """Render off the loop what the page will need and what is costly."""
         if self._log[0] == self._newest():
             return
-        await self._prepare(self._rows.messages(self.conversation, limit=PAGE))
+        await self._prepare(Position(0, 0))
         self._follow()
         for live in [live for live in self._lives.values() if live.behind]:
             with suppress(TimeoutError):
@@ -212,8 +212,9 @@ class Viewport:
         return Position(int(rev), int(rev)) if int(rev) <= self._feed.rev else NOTHING
 
     def now(self) -> Position:
-        """Where a viewer is who has everything."""
-        return Position(self._feed.rev, self._feed.rev)
+        """Where a viewer is who has everything that is rendered."""
+        self._follow()
+        return Position(self._feed.rev, self._rendered())
 
     def id(self, at: Position) -> str:
         """What a viewer at `at` may resume with; "" while its text is behind its rows."""
@@ -232,9 +233,8 @@ class Viewport:
 
     async def prepare_after(self, at: Position) -> None:
         """Render off the loop what the next frame will need and what is costly."""
-        if self._feed.rev > at.rows:
-            await self._prepare(self._rows.messages(self.conversation, after=at.rows) if at.rows > 0
-                                else self._rows.messages(self.conversation, limit=PAGE))
+        if self._feed.rev > at.text:
+            await self._prepare(at)
 
     def rest(self) -> None:
         """The last viewer has left: nothing is drawn until somebody comes, and what is finished is forgotten."""
@@ -273,13 +273,13 @@ class Viewport:
         end = Position(self._feed.rev, self._rendered())
         if at == end:
             return Frame(b"", at)
-        rows = self._rows.messages(self.conversation, after=at.rows) if at.rows > 0 else []
-        if at.rows <= 0 or len(rows) > PAGE:
+        rows = self._rows.messages(self.conversation, after=min(at)) if min(at) > 0 else []
+        if min(at) <= 0 or len(rows) > PAGE:
             parts = [*self._snapshot(at.rows)]
         else:
             parts = [part for row in rows for part in self._change(row, at)]
             parts += [live.changes(at.text) for live in self._lives.values() if live.born <= at.rows]
-            parts += self._around(at.rows, rows)
+            parts += self._around(at.rows, [row for row in rows if row.rev > at.rows])
         content = "".join(parts)
         return Frame(sse(content, id=self.id(end)) if content else b"", end)
 
@@ -294,6 +294,7 @@ class Viewport:
 
     def _change(self, row: Message, at: Position) -> Iterator[str]:
         """A row as it is now, for a viewer who does not have it or has it as it was."""
+        live = self._lives.get(row.id)
         if row.deleted:
             yield partial(f"#m{row.id}", "delete")
         elif row.born > at.rows:
@@ -301,17 +302,18 @@ class Viewport:
                 yield partial(f"#u-{row.client_id}", "delete")  # what app.js drew before the server had answered
             yield partial(f"#m{row.id}", "delete")
             yield partial("#log-items", "beforeend", self._row(row))
-        elif (live := self._lives.get(row.id)) is not None:
-            # a morph leaves the inside of both texts alone; what is new in them comes by itself. The thinking is sent
-            # with its element: htmx looks for all targets of a message first, and does not find what the message brings
-            thinking = THERE if live.thought_since(at.text) else live.thinking
-            yield partial(f"#m{row.id}", "outerMorph settle:0", str(MessageRow(row, THERE, thinking)))
-        else:
-            thinking = _plain(row) if row.thinking else ""
-            yield partial(f"#m{row.id}", "outerMorph settle:0", str(MessageRow(row, THERE, thinking)))
-            yield partial(f"#m{row.id}-body", "innerMorph settle:0", self._body(row))
-            if thinking:
-                yield partial(f"#m{row.id}-thinking", "innerMorph settle:0", thinking)
+        elif row.role == "assistant":
+            # The morph leaves the inside of both texts alone: what is new in them comes by itself, or whole where it
+            # is not known any more. The thinking is sent with its element as well: htmx looks for all targets of a
+            # message before it swaps, and does not find what the message brings.
+            thinking = live.thinking if live is not None else _plain(row) if row.thinking else ""
+            if row.rev > at.rows:
+                sent = THERE if live is not None and live.thought_since(at.text) else thinking
+                yield partial(f"#m{row.id}", "outerMorph settle:0", str(MessageRow(row, THERE, sent)))
+            if live is None and not row.active:
+                yield partial(f"#m{row.id}-body", "innerMorph settle:0", self._body(row))
+                if thinking:
+                    yield partial(f"#m{row.id}-thinking", "innerMorph settle:0", thinking)
 
     def _around(self, after: int, rows: list[Message]) -> Iterator[str]:
         """What stands around the log: the composer's button, the model, the runs, and what a screen reader says."""
@@ -354,12 +356,14 @@ class Viewport:
     def _body(self, row: Message) -> str:
         return self._kept.get(row.id) or self._kept.keep(row.id, render_reply(f"m{row.id}", row.text))
 
-    async def _prepare(self, rows: list[Message]) -> None:
-        costly = [row for row in rows if row.role == "assistant" and row.text and row.id not in self._lives
-                  and self._kept.get(row.id) is None]
-        if sum(len(row.text) for row in costly) > ON_LOOP:
-            for row in costly:
-                self._kept.keep(row.id, await asyncio.to_thread(render_reply, f"m{row.id}", row.text))
+    async def _prepare(self, at: Position) -> None:
+        replies = self._db.rows(
+            "SELECT id, text FROM messages WHERE conversation = ? AND rev > ? AND role = 'assistant' AND deleted = 0 "
+            "AND text != '' ORDER BY id DESC LIMIT ?", (self.conversation, min(at), PAGE))
+        missing = [row for row in replies if row["id"] not in self._lives and self._kept.get(row["id"]) is None]
+        if sum(len(row["text"]) for row in missing) > ON_LOOP:
+            for row in missing:
+                self._kept.keep(row["id"], await asyncio.to_thread(render_reply, f"m{row['id']}", row["text"]))
 
 
 def _plain(row: Message) -> str:
