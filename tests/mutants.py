@@ -29,12 +29,18 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = [
+    Mutant("I11", "the settled row wipes its text, which comes back a moment later", "treadle/web/components/shell.py",
+           '"morphSkipChildren": ".msg > .body, .msg .plain-text"', '"morphSkipChildren": ".nothing"'),
     Mutant("I16", "what happens after a reply is awaited before its end", "treadle/replies.py",
            '            state = "done"\n',
            '            for hook in self.after_reply:\n                await hook(reply)\n'
            '            state = "done"\n'),
     Mutant("I20", "two replies may be active in one conversation", "treadle/schema.py",
            "CREATE UNIQUE INDEX one_active_reply", "CREATE INDEX one_active_reply"),
+    Mutant("I25", "a page drawn during a reply lacks what has come of it", "treadle/web/viewport.py",
+           "return str(MessageRow(row, live.body, live.thinking))", 'return str(MessageRow(row, "", live.thinking))'),
+    Mutant("I31", "a browser may hold as many streams as it has windows", "treadle/web/slots.py",
+           "STREAMS_PER_BROWSER = 4", "STREAMS_PER_BROWSER = 40"),
     Mutant("I43", "Stop settles the reply and lets the model talk on", "treadle/replies.py",
            '        self._settle(live, "stopped")\n        if live.task is not None:\n',
            '        self._settle(live, "stopped")\n        if False:\n'),

@@ -1,6 +1,6 @@
 """One Chromium for all, one server for each file, one signed-in window for each test.
 
-Whatever a page does wrong fails its test: an error in the console, a violation of the policy, a request to another host.
+What a page does wrong fails its test: an error in the console, a violation of the policy, a request elsewhere.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import asyncio
 import re
 
 from playwright.async_api import expect
+
 from tests.browser.conftest import ask, connected, eventually, go
 from tests.fakes import MARKDOWN, Gate, Script
 from tests.harness import soak

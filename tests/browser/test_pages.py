@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import expect
+
 from tests.browser.conftest import DESKTOP, PHONE, SMALL, ask, connected, eventually, go
 from tests.fakes import MARKDOWN, Script
 
@@ -84,8 +85,8 @@ async def test_nothing_is_wider_than_a_window_of_320_pixels(windows, model):
     await page.locator("footer.by").last.wait_for()
     for path in PAGES:
         await page.goto(path)
-        wide = await page.evaluate("""() => ['html', 'body', '#main', '#log', '.panes > *', '.chat-page'].flatMap((name) =>
-            [...document.querySelectorAll(name)].filter((box) => box.scrollWidth > box.clientWidth + 1)
+        wide = await page.evaluate("""() => ['html', 'body', '#main', '#log', '.panes > *', '.chat-page']
+            .flatMap((name) => [...document.querySelectorAll(name)].filter((box) => box.scrollWidth > box.clientWidth + 1)
             .map((box) => `${name} ${box.scrollWidth} > ${box.clientWidth}`))""")
         assert (path, wide) == (path, [])
         assert await page.evaluate("document.documentElement.clientWidth") == 320
@@ -123,8 +124,8 @@ async def test_a_second_page_asks_for_nothing_it_has(page):
     page.on("response", lambda response: None if response.from_service_worker else asked.append(response.url))
     await page.goto("/hello")
     fresh = [url for url in asked if "/static/" in url]
-    timings = await page.evaluate("performance.getEntriesByType('resource').filter(one => one.name.includes('/static/'))"
-                                  ".map(one => [one.name, one.transferSize])")
+    timings = await page.evaluate("performance.getEntriesByType('resource')"
+                                  ".filter(one => one.name.includes('/static/')).map(one => [one.name, one.transferSize])")
     assert fresh == [] or all(size == 0 for _, size in timings), timings
 
 

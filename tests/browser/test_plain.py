@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest_asyncio
 from playwright.async_api import expect
+
 from tests.fakes import Gate, Script
 
 

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from playwright.async_api import expect
+
 from tests.browser.conftest import ARGS, CHROMIUM, Windows, ask, connected, eventually, go
 from tests.fakes import Gate, Script
 from tests.harness import soak
@@ -189,7 +190,7 @@ async def test_i65_a_conversation_that_is_gone_is_said_and_not_asked_for_again(p
 
 @pytest.mark.parametrize("cached", [False, True], ids=["reloaded", "from the cache"])
 async def test_i30_a_page_one_comes_back_to_in_the_middle_of_a_reply_is_live(playwright, own, model, cached):
-    """Our pages are not to be stored, so Chromium loads them anew; other browsers keep them, as it does when asked to."""
+    """Our pages are not to be stored, so Chromium loads them anew; others keep them, as it does when they are."""
     browser = await playwright.chromium.launch(
         executable_path=CHROMIUM, args=ARGS, ignore_default_args=["--disable-back-forward-cache"])
     windows = Windows(browser, own)
@@ -210,7 +211,8 @@ async def test_i30_a_page_one_comes_back_to_in_the_middle_of_a_reply_is_live(pla
         await ask(page, "Write.")
         gate.allow(20)
         await expect(page.locator(".msg.assistant")).to_contain_text("w00020")
-        await page.evaluate("window.mark = 1; addEventListener('pageshow', (event) => { window.shown = event.persisted; })")
+        await page.evaluate(
+            "window.mark = 1; addEventListener('pageshow', (event) => { window.shown = event.persisted; })")
         await page.goto("/docs")
         gate.allow(20)
         await page.go_back(wait_until="commit")

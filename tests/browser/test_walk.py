@@ -1,4 +1,4 @@
-"""The main job: walk the menu and be greeted, and carry a workflow to its end; alone, in two tabs, in the background."""
+"""The main job: walk the menu and be greeted, carry a workflow to its end; alone, in two tabs, in the background."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import asyncio
 from pathlib import Path
 
 from playwright.async_api import expect
+
 from tests.browser.conftest import connected, eventually, go
 from tests.harness import soak
 
 HELLO = "I greet you. Give me a name, then approve the greeting."
 COUNTS = "Give me a list of URLs"
+PLACES = (("hello", "Hello"), ("introduction", "Introduction"), ("url_counts", "URL counts"))
 HIDE = """() => {
     Object.defineProperty(document, 'hidden', {get: () => window.away ?? true, configurable: true});
     Object.defineProperty(document, 'visibilityState', {get: () => (window.away ?? true) ? 'hidden' : 'visible',
@@ -44,7 +46,7 @@ async def test_many_fast_clicks_are_each_told_once_and_in_order(own, windows):
     await connected(page)
     clicked = []
     for number in range(soak(9, 60)):
-        endpoint, title = [("hello", "Hello"), ("introduction", "Introduction"), ("url_counts", "URL counts")][number % 3]
+        endpoint, title = PLACES[number % 3]
         async with page.expect_response(f"**/redirect/{endpoint}") as answered:
             await page.evaluate("at => document.querySelector(`#menu a[href='/${at}']`).click()", endpoint)
         assert (await answered.value).status == 303
@@ -56,7 +58,8 @@ async def test_many_fast_clicks_are_each_told_once_and_in_order(own, windows):
             expected.append(title)
         recent[title] = number
     await eventually(lambda: _titles(page, len(expected)))
-    titles = await page.evaluate("[...document.querySelectorAll('.arrival span:first-of-type')].map(one => one.textContent)")
+    titles = await page.evaluate(
+        "[...document.querySelectorAll('.arrival span:first-of-type')].map(one => one.textContent)")
     assert titles[:len(expected)] == expected
 
 
