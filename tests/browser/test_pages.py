@@ -85,9 +85,10 @@ async def test_nothing_is_wider_than_a_window_of_320_pixels(windows, model):
     await page.locator("footer.by").last.wait_for()
     for path in PAGES:
         await page.goto(path)
-        wide = await page.evaluate("""() => ['html', 'body', '#main', '#log', '.panes > *', '.chat-page']
-            .flatMap((name) => [...document.querySelectorAll(name)].filter((box) => box.scrollWidth > box.clientWidth + 1)
-            .map((box) => `${name} ${box.scrollWidth} > ${box.clientWidth}`))""")
+        wide = await page.evaluate("""() =>
+            [...document.querySelectorAll('html, body, #main, #log, .panes > *, .chat-page')]
+                .filter((box) => box.scrollWidth > box.clientWidth + 1)
+                .map((box) => `${box.id || box.className} ${box.scrollWidth} > ${box.clientWidth}`)""")
         assert (path, wide) == (path, [])
         assert await page.evaluate("document.documentElement.clientWidth") == 320
 
@@ -124,8 +125,8 @@ async def test_a_second_page_asks_for_nothing_it_has(page):
     page.on("response", lambda response: None if response.from_service_worker else asked.append(response.url))
     await page.goto("/hello")
     fresh = [url for url in asked if "/static/" in url]
-    timings = await page.evaluate("performance.getEntriesByType('resource')"
-                                  ".filter(one => one.name.includes('/static/')).map(one => [one.name, one.transferSize])")
+    timings = await page.evaluate("""performance.getEntriesByType('resource')
+        .filter((one) => one.name.includes('/static/')).map((one) => [one.name, one.transferSize])""")
     assert fresh == [] or all(size == 0 for _, size in timings), timings
 
 
