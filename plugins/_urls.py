@@ -21,6 +21,7 @@ JUNK = " \t\r\n\f\v\0\ufeff\u200b\u200e\u200f\u2060\u00a0\"'`<>\u201c\u201d\u201
 _URL = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?//([^/?#\\]*)([^?#]*)(?:\?([^#]*))?", re.IGNORECASE)
 _BARE = re.compile(r"([^/?#\\:@\s]+(?::\d+)?)(?![^/?#])([^?#]*)(?:\?([^#]*))?")
 _BULLET = re.compile(r"(?:[-*\u2022]|\d+[.)])\s+")
+_LOC = re.compile(r"<loc>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</loc>", re.DOTALL)
 _NUMERIC = re.compile(r"(?:0x[0-9a-f]+|\d+)(?:\.(?:0x[0-9a-f]+|\d+))*", re.IGNORECASE)
 
 
@@ -67,7 +68,7 @@ def read(source: str | File) -> Found:
 def entries(source: str | File) -> int:
     """How many lines, or pages of a sitemap, a list has, without reading them as URLs."""
     text = (source if isinstance(source, str) else source.read_text()).removesuffix("\n")
-    return text.count("<loc>") or text.count("\n") + 1
+    return text.count("<loc>") if _is_sitemap(text) else text.count("\n") + 1
 
 
 def parse(text: str) -> Url | str:
@@ -151,12 +152,14 @@ def _readable(name: str) -> str:
 
 def _entries(text: str) -> Iterator[tuple[int, str]]:
     """What may be a URL, with the number of its line."""
-    if "<loc>" in text:  # a sitemap
+    if _is_sitemap(text):
         line = at = 0
-        for match in re.finditer(r"<loc>\s*(.*?)\s*</loc>", text, re.DOTALL):
+        for match in _LOC.finditer(text):
             line, at = line + text.count("\n", at, match.start()), match.start()
             yield line + 1, html.unescape(match[1])
         return
+    if "<loc>" in text:  # lines of one
+        text = _LOC.sub(lambda match: f"{html.unescape(match[1])} ", text)
     lines = text.split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip(JUNK)), 0)
     table = _table(lines[first:first + 50])
@@ -172,6 +175,11 @@ def _entries(text: str) -> Iterator[tuple[int, str]]:
                 yield first + rows.line_num, row[column] if len(row) > column else " ".join(row)
     except csv.Error:  # no table after all, for example a quote that never ends
         yield from enumerate(lines[first + rows.line_num:], first + rows.line_num + 1)
+
+
+def _is_sitemap(text: str) -> bool:
+    """Whether only what is in <loc> counts. One such line in a list of others makes no sitemap of it."""
+    return "<loc>" in text and ("<url" in text or "<sitemap" in text)
 
 
 def _table(lines: list[str]) -> tuple[str, int, bool] | None:

@@ -235,3 +235,13 @@ def test_the_entities_of_a_sitemap_are_read(urls):
     found = urls.read("<loc>https://a.example/?a=1&amp;b=2</loc>\n\n<loc>nothing</loc>")
     assert found.urls[0].query == "a=1&b=2"
     assert found.rejected == [{"line": 3, "text": "nothing", "why": "no URL"}]
+
+
+def test_a_sitemap_may_hold_its_addresses_in_cdata(urls):
+    found = urls.read("<urlset>\n<url><loc> <![CDATA[ https://a.example/?a=1&b=2 ]]> </loc></url>\n</urlset>")
+    assert [url.text for url in found.urls] == ["https://a.example/?a=1&b=2"]
+
+
+def test_a_line_of_a_sitemap_hides_no_other_line(urls):
+    found = urls.read("https://a.example/1\n  <loc>https://a.example/2</loc>\nhttps://a.example/3")
+    assert [url.text for url in found.urls] == [f"https://a.example/{n}" for n in (1, 2, 3)]
