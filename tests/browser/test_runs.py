@@ -91,12 +91,14 @@ async def test_two_answers_wait_for_a_decision_while_the_other_tab_goes_on(page,
 
 async def test_a_table_is_sorted_searched_and_turned_and_stays_so_when_the_run_changes(page, tmp_path: Path):
     words = tmp_path / "words.txt"
-    words.write_text(" ".join(f"w{n:03}" for n in range(130)))
+    words.write_text(" ".join(f"w{n:03}" for n in range(129)) + " " + "x" * 200)
     await page.goto("/listing")
     await page.locator("#f-list").set_input_files(words)
     await page.get_by_role("button", name="Start").click()
     await page.locator("#step-kind .solid").click()
     table = page.locator("form.data")
+    wide, steps = await table.bounding_box(), await page.locator("ol.steps").bounding_box()
+    assert wide["width"] < steps["width"]  # what is wider scrolls in its own box
     await table.get_by_role("button", name="word").click()
     await expect(table.locator("th").first).to_have_attribute("aria-sort", "ascending")
     await table.get_by_role("searchbox").press_sequentially("w01")
