@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from html import escape, unescape
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,11 +18,11 @@ from weakref import WeakKeyDictionary
 
 from ..conversation import Message, joined
 from ..core import Core
-from .components.chat import ComposerAction, MessageRow
+from .components.chat import ComposerAction, Earlier, MessageRow
 from .components.model import Condition, ModelPicker
 from .components.runs import run_changed
+from .live import Live, thinking_of
 from .markdown import render_reply
-from .streaming import LivePlain, LiveReply
 
 if TYPE_CHECKING:
     from .deps import Web
@@ -94,73 +94,6 @@ class Kept:
         return drawn
 
 
-class _Live:
-    """A reply while it is written, rendered once for all viewers."""
-
-    def __init__(self, message: Message, wake: Callable[[], None]) -> None:
-        self.id, self.born = message.id, message.born
-        self.fed = self._given = message.born  # the revs of the newest piece and of the newest text it was given
-        self.ended = False
-        self._length = self._thought = self._thinks = 0
-        self._text = LiveReply(f"m{message.id}", wake=wake)
-        self._thinking = LivePlain(f"m{message.id}-thinking")
-
-    @property
-    def behind(self) -> bool:
-        """Whether there is text that is not rendered yet."""
-        return self._text.rev < self._given
-
-    @property
-    def finished(self) -> bool:
-        """Whether its reply has ended and is rendered to the end."""
-        return self.ended and not self.behind
-
-    @property
-    def rev(self) -> int:
-        """How far the rendering has come, while it is behind."""
-        return max(self._text.rev, self.born)
-
-    @property
-    def body(self) -> str:
-        return self._text.html()
-
-    @property
-    def thinking(self) -> str:
-        return self._thinking.html() if self._thought else ""
-
-    def thought_since(self, rev: int) -> bool:
-        """Whether there was some thinking already at `rev`."""
-        return 0 < self._thinks <= rev
-
-    def feed(self, text: str, thinking: str, rev: int) -> None:
-        """More of the reply, up to `rev`."""
-        if thinking:
-            self._thinks = self._thinks or rev
-            self._thinking.feed(thinking, rev)
-            self._thought += len(thinking)
-        if text:
-            self._text.update(text, rev)
-            self._length += len(text)
-            self._given = rev
-        self.fed = rev
-
-    def end(self, message: Message) -> None:
-        """The reply is settled: what no piece has told, then the end of the text."""
-        self.feed(message.text[self._length:], message.thinking[self._thought:], message.rev)
-        if self._thought:
-            self._thinking.close(message.rev)
-        self._text.close(message.rev)
-        self._given, self.ended = message.rev, True
-
-    def changes(self, after: int) -> str:
-        """What a viewer at rev `after` lacks of it."""
-        return self._thinking.changes(after) + self._text.changes(after)
-
-    async def rendered(self) -> None:
-        """Wait until nothing is behind. Cancelling leaves the rendering alone."""
-        await self._text.settled()
-
-
 class Viewport:
     """One conversation, as its viewers see it.
 
@@ -172,7 +105,7 @@ class Viewport:
         self.generation = self.watched = 0
         self._core, self._db, self._feed, self._rows = core, core.db, core.feed, core.conversations
         self._kept = kept
-        self._lives: dict[int, _Live] = {}
+        self._lives: dict[int, Live] = {}
         self._frames: dict[Position, Frame] = {}
         self._tick = -1
         self._log = (-1, "")  # #log-items as drawn at the newest rev of its rows; -1: it may have changed since
@@ -249,7 +182,7 @@ class Viewport:
         active = self._rows.active(self.conversation)
         if active is not None and active.id not in self._lives:
             self._lives = {id: live for id, live in self._lives.items() if not live.finished}
-            self._lives[active.id] = _Live(active, self._feed.wake)
+            self._lives[active.id] = Live(active, self._feed.wake)
         for live in [live for live in self._lives.values() if not live.ended]:
             if active is not None and active.id == live.id:
                 if pieces := self._rows.pieces(live.id, after=live.fed):
@@ -273,8 +206,8 @@ class Viewport:
         end = Position(self._feed.rev, self._rendered())
         if at == end:
             return Frame(b"", at)
-        rows = self._rows.messages(self.conversation, after=min(at)) if min(at) > 0 else []
-        if min(at) <= 0 or len(rows) > PAGE:
+        rows = self._rows.messages(self.conversation, after=min(at)) if min(at) >= 0 else []
+        if min(at) < 0 or len(rows) > PAGE:
             parts = [*self._snapshot(at.rows)]
         else:
             parts = [part for row in rows for part in self._change(row, at)]
@@ -287,6 +220,8 @@ class Viewport:
         """Everything, for a viewer of whom nothing is known, or too little."""
         rows = self._rows.messages(self.conversation, limit=PAGE)
         yield partial("#log-items", "innerHTML", "".join(self._row(row) for row in rows))
+        before = self._rows.oldest(self.conversation, shown=PAGE)
+        yield partial("#earlier", "outerHTML", str(Earlier(self.conversation, before)))
         yield self._composer()
         yield from self._model()
         for run in self._db.rows("SELECT key FROM runs WHERE rev > ? ORDER BY rev DESC LIMIT ?", (after, RUNS)):
@@ -306,7 +241,7 @@ class Viewport:
             # The morph leaves the inside of both texts alone: what is new in them comes by itself, or whole where it
             # is not known any more. The thinking is sent with its element as well: htmx looks for all targets of a
             # message before it swaps, and does not find what the message brings.
-            thinking = live.thinking if live is not None else _plain(row) if row.thinking else ""
+            thinking = live.thinking if live is not None else thinking_of(row) if row.thinking else ""
             if row.rev > at.rows:
                 sent = THERE if live is not None and live.thought_since(at.text) else thinking
                 yield partial(f"#m{row.id}", "outerMorph settle:0", str(MessageRow(row, THERE, sent)))
@@ -350,7 +285,7 @@ class Viewport:
             live = self._lives.get(row.id)
             if live is not None:
                 return str(MessageRow(row, live.body, live.thinking))
-            return str(MessageRow(row, self._body(row), _plain(row) if row.thinking else ""))
+            return str(MessageRow(row, self._body(row), thinking_of(row) if row.thinking else ""))
         return self._kept.get(row.id) or self._kept.keep(row.id, str(MessageRow(row)))
 
     def _body(self, row: Message) -> str:
@@ -364,13 +299,6 @@ class Viewport:
         if sum(len(row["text"]) for row in missing) > ON_LOOP:
             for row in missing:
                 self._kept.keep(row["id"], await asyncio.to_thread(render_reply, f"m{row['id']}", row["text"]))
-
-
-def _plain(row: Message) -> str:
-    thinking = LivePlain(f"m{row.id}-thinking")
-    thinking.feed(row.thinking, row.rev)
-    thinking.close(row.rev)
-    return thinking.html()
 
 
 class Viewports:
