@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Playwright, async_playwright
 
 from tests.fakes import FakeOllama
 from tests.harness import NOWHERE, Server
@@ -184,3 +184,13 @@ async def go(page: Page, title: str) -> None:
     """Walk to a place through the menu."""
     await page.locator(".top .menu-btn").click()
     await page.locator("#menu").get_by_role("link", name=title, exact=True).click()
+
+
+def reply(page: Page) -> Locator:
+    """The newest row of question or reply: the reply, as soon as it is there."""
+    return page.locator(".msg:visible").last
+
+
+async def ended(page: Page) -> None:
+    """Wait until the newest reply has its footer."""
+    await reply(page).locator("footer.by").wait_for(timeout=20_000)
