@@ -29,6 +29,12 @@ class Mutant:
 
 
 MUTANTS: list[Mutant] = [
+    Mutant("I3", "the piece that follows the last one drawn is left out", "treadle/web/viewport.py",
+           "after=live.fed)", "after=live.fed + 1)"),
+    Mutant("I4", "a stream begins at what is newest instead of at the page's cursor", "treadle/web/viewport.py",
+           "return Position(int(rev), int(rev)) if int(rev) <= self._feed.rev else NOTHING", "return self.now()"),
+    Mutant("I7", "a stream that resumes begins one change too late", "treadle/web/viewport.py",
+           "return Position(int(rev), int(rev)) if", "return Position(int(rev) + 1, int(rev) + 1) if"),
     Mutant("I11", "the settled row wipes its text, which comes back a moment later", "treadle/web/components/shell.py",
            '"morphSkipChildren": ".msg > .body, .msg .plain-text"', '"morphSkipChildren": ".nothing"'),
     Mutant("I16", "what happens after a reply is awaited before its end", "treadle/replies.py",
@@ -41,6 +47,8 @@ MUTANTS: list[Mutant] = [
            "return str(MessageRow(row, live.body, live.thinking))", 'return str(MessageRow(row, "", live.thinking))'),
     Mutant("I31", "a browser may hold as many streams as it has windows", "treadle/web/slots.py",
            "STREAMS_PER_BROWSER = 4", "STREAMS_PER_BROWSER = 40"),
+    Mutant("I34", "a frame too large for a slow viewer is cut off", "treadle/web/delivery.py",
+           "for start in range(0, len(data), SLICE):", "for start in range(0, min(len(data), SLICE), SLICE):"),
     Mutant("I43", "Stop settles the reply and lets the model talk on", "treadle/replies.py",
            '        self._settle(live, "stopped")\n        if live.task is not None:\n',
            '        self._settle(live, "stopped")\n        if False:\n'),

@@ -9,7 +9,8 @@ from tests.harness import HX
 
 @pytest.fixture
 def arrivals(core):
-    return lambda: [(row["conversation"], row["endpoint"]) for row in core.db.rows("SELECT * FROM arrivals ORDER BY id")]
+    return lambda: [(row["conversation"], row["endpoint"])
+                    for row in core.db.rows("SELECT conversation, endpoint FROM arrivals ORDER BY id")]
 
 
 def said(core, conversation=1):
