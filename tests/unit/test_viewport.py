@@ -304,6 +304,27 @@ async def test_a_viewer_behind_gets_the_text_also_when_its_rendering_was_let_go_
     assert look.same()
 
 
+async def test_a_place_taken_while_the_rendering_is_behind_does_not_count_as_having_seen_it(look, held_up):
+    reply = look.ask()
+    look.frame()
+    look.end(reply, rest="long " * 1000)
+    newest = look.view.now()
+    assert newest.text < newest.rows
+    held_up.set()
+    await until(lambda: look.view.frame(newest).data)
+
+
+async def test_a_viewer_that_has_a_text_does_not_get_it_again_when_it_is_rendered_anew(look, held_up):
+    reply = look.ask()
+    look.write(reply, "long " * 1000)
+    at = Position(look.core.feed.rev, look.core.feed.rev)
+    assert look.view.frame(at) == Frame(b"", at)
+    held_up.set()
+    await until(lambda: not look.view._lives[reply].behind)
+    look.core.feed.wake()
+    assert b"long" not in look.view.frame(at).data
+
+
 async def test_a_page_waits_a_moment_for_a_rendering_and_then_is_drawn_as_far_as_it_is(look, held_up):
     reply = look.ask()
     look.view.page_rows()

@@ -203,7 +203,7 @@ class Viewport:
         return min([self._feed.rev, *(live.rev for live in self._lives.values() if live.behind)])
 
     def _draw(self, at: Position) -> Frame:
-        end = Position(self._feed.rev, self._rendered())
+        end = Position(self._feed.rev, max(at.text, self._rendered()))
         if at == end:
             return Frame(b"", at)
         rows = self._rows.messages(self.conversation, after=min(at)) if min(at) >= 0 else []
@@ -212,7 +212,7 @@ class Viewport:
         else:
             parts = [part for row in rows for part in self._change(row, at)]
             parts += [live.changes(at.text) for live in self._lives.values() if live.born <= at.rows]
-            parts += self._around(at.rows, [row for row in rows if row.rev > at.rows])
+            parts += self._around(at.rows, rows)
         content = "".join(parts)
         return Frame(sse(content, id=self.id(end)) if content else b"", end)
 
@@ -253,21 +253,22 @@ class Viewport:
     def _around(self, after: int, rows: list[Message]) -> Iterator[str]:
         """What stands around the log: the composer's button, the model, the runs, and what a screen reader says."""
         replies = [row for row in rows if row.role == "assistant"]
-        if replies:
+        if any(row.rev > after for row in replies):
             yield self._composer()
-            if said := self._said(replies[-1]):
-                yield partial("#announce", "innerHTML", escape(said))
+        if replies and (said := self._said(replies[-1], after)):
+            yield partial("#announce", "innerHTML", escape(said))
         if self._db.first("SELECT 1 FROM settings WHERE key = 'model.status' AND rev > ?", (after,)):
             yield from self._model()
         for run in self._db.rows("SELECT key FROM runs WHERE rev > ?", (after,)):
             yield run_changed(run["key"])
 
-    def _said(self, reply: Message) -> str:
-        if reply.deleted or reply.state == "waiting":
+    def _said(self, reply: Message, after: int) -> str:
+        """What is announced of a reply that has changed: that it is coming, and the whole once it is drawn."""
+        live = self._lives.get(reply.id)
+        if reply.deleted or reply.state == "waiting" or (live is not None and live.ended and live.behind):
             return ""
         if reply.active:
-            return "Replying"
-        live = self._lives.get(reply.id)
+            return "Replying" if reply.rev > after else ""
         plain = unescape(TAG.sub("", live.body[:20 * ANNOUNCED])) if live is not None else reply.text
         return plain if len(plain) <= ANNOUNCED else f"{plain[:ANNOUNCED].rpartition(' ')[0]} …"
 
