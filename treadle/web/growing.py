@@ -10,83 +10,14 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from .highlight import LONG_LINE, Highlighter, escape
-from .markdown import (
-    CODE_END,
-    NESTING,
-    References,
-    blocks,
-    blocks_of,
-    clean,
-    code_start,
-    inline,
-    language,
-    plain,
-)
-from .undecided import may_be_definition, may_be_header, may_show, scan, words_only
+from .highlight import escape
+from .leaves import REST, SPOT, LiveCode, LiveLeaf
+from .markdown import CODE_END, NESTING, References, blocks, blocks_of, clean, code_start, inline, plain
+from .undecided import may_be_definition, may_be_header, may_show, words_only
 
 OPEN_OVER = 16_000    # characters of a block, or of an item, that is not finished: plain text until it is
 EMPTY_OVER = 65_000   # empty cells of one table: the parser ends it about there
-SPOT, REST = "\x00", "\x01"  # around what is shown but not decided yet; a clean text holds neither
-CLOSERS = re.compile(r"(?:</[a-z0-9]+>)+$")
 OPENER = re.compile(r"<[^>]*>")
-PLAIN_TEXT = re.compile(r"[^\\`*_~\[!<&\n]*")
-
-
-class LiveCode:
-    """The lines of one fence."""
-
-    def __init__(self, info: str) -> None:
-        self.html = ""
-        self._lines = Highlighter(language(info))
-        self._text = ""
-
-    def add(self, line: str) -> None:
-        """A complete line."""
-        self.html += ("\n" if self._text else "") + self._lines.line(line)
-        self._text += line + "\n"
-
-    def follow(self, text: str) -> str:
-        """Make it the complete lines of `text`, which goes on where the last one ended; what remains is returned."""
-        end = text.rfind("\n") + 1
-        for line in text[len(self._text):end].split("\n")[:-1]:
-            self.add(line)
-        return text[end:]
-
-    def draw(self, rest: str) -> str:
-        """All of it, with `rest` as the line that is being written."""
-        if not rest:
-            return self.html + SPOT + REST
-        start = "\n" if self._text else ""
-        if len(rest) > LONG_LINE:  # it stays without colours: its text is final
-            return f"{self.html}{start}{escape(rest)}{SPOT}{REST}"
-        return f"{self.html}{SPOT}{start}{self._lines.peek(rest)}{REST}"
-
-
-class LiveLeaf:
-    """The paragraph, heading or item that is being written."""
-
-    def __init__(self) -> None:
-        self._text = self._html = ""
-
-    def draw(self, text: str, references: References, line: int) -> str:
-        """Its text as HTML, with the marks around what is not decided."""
-        if not text.startswith(self._text):
-            self._text = self._html = ""
-        done = len(self._text)
-        references.line = line
-        found = scan(text, done, references)
-        self._html += self._piece(text, done, found.decided, references, line)
-        self._text = text[:found.decided]
-        shown = text[:found.seen] + found.closers
-        preview = self._piece(shown, found.decided, len(shown), references, line) if found.seen > found.decided else ""
-        return f"{self._html}{SPOT}{preview}{REST}"
-
-    def _piece(self, text: str, start: int, end: int, references: References, line: int) -> str:
-        if PLAIN_TEXT.fullmatch(text, start, end):
-            return escape(text[start:end])
-        before = max(0, start - 1)  # whether a mark opens or closes depends on the sign before it
-        return inline(text[before:end], references, line, start=start - before, breaks=True)
 
 
 @dataclass
@@ -130,7 +61,7 @@ class Growing:
     _in: _List | _Table | _Fence | None = None
     _leaf: LiveLeaf = field(default_factory=LiveLeaf)
     _texts: dict[str, str] = field(default_factory=dict)
-    _codes: dict[int, LiveCode] = field(default_factory=dict)
+    _codes: dict[tuple[int, str], LiveCode] = field(default_factory=dict)
     _fence: str = ""               # the sign of the fence in an item or quote in which the text ends
     _carry: str = ""
 
@@ -147,9 +78,12 @@ class Growing:
             while self._advance():
                 pass
 
-    def finish(self) -> None:
-        """No more text comes."""
-        self.source, self._carry = self.source + clean(self._carry), ""
+    def finish(self, text: str) -> list[str]:
+        """All blocks of the whole text that was fed, as `render_reply` draws them; what was drawn already is used."""
+        source, references = clean(text), References()
+        tokens = blocks_of(source, references)
+        self._line, self._in = 0, None
+        return self._draw(tokens, source, references)
 
     # -- what complete lines finish
 
@@ -185,8 +119,8 @@ class Growing:
             size = len(first.markup)
             line = whole.split("\n")[first.map[0]]
             end = re.compile(rf" {{0,3}}{re.escape(first.markup[0])}{{{size},}}[ \t]*")
-            self._in = _Fence(code_start(first.info), LiveCode(first.info), end, first.markup[0],
-                              len(line) - len(line.lstrip(" ")))
+            code = self._codes[self._line + first.map[0], first.info] = LiveCode(first.info)
+            self._in = _Fence(code_start(first.info), code, end, first.markup[0], len(line) - len(line.lstrip(" ")))
             self._cut(first.map[0] + 1, references)
             return True
         if first.type in ("bullet_list_open", "ordered_list_open"):
@@ -267,8 +201,6 @@ class Growing:
             if found["map"][0] < self._line:
                 self._references.setdefault(label, found)
         self._fence = ""
-        self._texts.clear()
-        self._codes.clear()
         self._leaf = LiveLeaf()
 
     # -- drawing
@@ -304,12 +236,16 @@ class Growing:
         def fence(token: Any) -> str:
             if token.type == "code_block":
                 return escape(token.content.removesuffix("\n")) + (SPOT + REST if token is live else "")
-            line = base + token.map[0]
-            code = self._codes.get(line)
-            if code is None:
-                code = self._codes[line] = LiveCode(token.info)
+            place = base + token.map[0], token.info
+            code = self._codes.get(place)
+            if code is None or not token.content.startswith(code.text):
+                code = self._codes[place] = LiveCode(token.info)
             rest = code.follow(token.content)
-            return code.draw(rest) if token is live else code.html
+            if token is live:
+                return code.draw(rest)
+            if rest:  # the text ends without a line end
+                code.add(rest)
+            return code.html
 
         return list(blocks(tokens, source, leaf, fence))
 

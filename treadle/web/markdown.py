@@ -19,7 +19,8 @@ PLAIN_OVER = 200_000  # characters; a longer message is plain text, whole
 LEAF_OVER = 16_000    # characters of one paragraph; a longer one keeps its words but not its marks
 SIGNS_OVER = 2_000    # of `[ ! * _ ~ < &` and backticks in one paragraph, likewise: their cost grows with the square
 NESTING = 60          # levels; a list or quote that goes deeper is plain text
-COLUMNS = 100         # a table that has more is none
+COLUMNS = 60          # a table that has more is none
+HTML_OVER = 2_000_000  # characters of HTML; a text that becomes more of it is plain text, whole
 PLAIN_CHUNK = 8_192   # characters of plain text in one element, so that appending to it stays cheap
 
 # C0 but tab and newline, C1, marks that turn the direction of text, signs nobody sees, halves of pairs
@@ -299,6 +300,11 @@ def with_id(block: str, prefix: str, number: int) -> str:
     return f'{tag.group()} id="{prefix}-b{number}"{block[tag.end():]}'
 
 
+def with_ids(prefix: str, drawn: list[str]) -> list[str]:
+    """All blocks of a reply with their ids."""
+    return [with_id(block, prefix, number) for number, block in enumerate(drawn, 1)]
+
+
 def _drawn(text: str, *, breaks: bool) -> list[str]:
     source = clean(text)
     if len(text) > PLAIN_OVER:
@@ -306,7 +312,8 @@ def _drawn(text: str, *, breaks: bool) -> list[str]:
     references = References()
     try:
         tokens = blocks_of(source, references)
-        return list(blocks(tokens, source, lambda t: inline(t.content, references, t.map[0], breaks=breaks)))
+        drawn = list(blocks(tokens, source, lambda t: inline(t.content, references, t.map[0], breaks=breaks)))
+        return drawn if sum(map(len, drawn)) <= HTML_OVER else [plain(source)]
     except Exception:  # noqa: BLE001 - a text that breaks the parser is still a text
         logger.exception("a text of {} characters could not be drawn as Markdown", len(text))
         return [plain(source)]
@@ -319,7 +326,7 @@ def render(text: str) -> str:
 
 def reply_blocks(prefix: str, text: str) -> list[str]:
     """The blocks of a settled reply, each with its id; a line end breaks the line."""
-    return [with_id(block, prefix, number) for number, block in enumerate(_drawn(text, breaks=True), 1)]
+    return with_ids(prefix, _drawn(text, breaks=True))
 
 
 def render_reply(prefix: str, text: str) -> str:

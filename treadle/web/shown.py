@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from .growing import CLOSERS, REST, SPOT
+from .leaves import REST, SPOT
 from .markdown import with_id
 
 KEPT = 64       # publications whose marks are remembered; a viewer that is further behind gets its last block whole
 TOGETHER = 6    # marks answered one by one in a message; a viewer that may be at more of them gets its block whole
+LARGE = 8_000   # characters of growth; more is prepared in the thread that draws it, or answered by the block whole
 TAGS = re.compile(r"""<(/?)([a-z][a-z0-9]*)(?:[^>"]|"[^"]*")*>""")
+CLOSERS = re.compile(r"(?:</[a-z0-9]+>)+$")
 VOID = frozenset(["br", "hr", "input"])
 
 
@@ -43,6 +45,7 @@ class Snapshot:
     tail: tuple[str, ...]
     marks: tuple[Mark, ...]
     first: bool      # whether the oldest of these marks is the first of all
+    ready: dict[str, str]  # the swaps of a large growth, by the mark they start from
 
     def html(self) -> str:
         return "".join(self.done[:self.count]) + "".join(self.tail)
@@ -68,7 +71,7 @@ class Shown:
 
     def __init__(self, prefix: str, root: str) -> None:
         self._prefix, self._root = prefix, root
-        self._now = Snapshot(0, [], 0, (), (), True)
+        self._now = Snapshot(0, [], 0, (), (), True, {})
         self._open: list[tuple[str, bool]] = []  # of each block in the tail: its HTML up to the mark, whether it grows
         self._number = 0
         self._most = 0
@@ -116,8 +119,7 @@ class Shown:
         if same and now.marks:
             self._now = replace(now, rev=rev)
         else:
-            self._now = Snapshot(rev, done, count + len(closed), tuple(shown), (*now.marks, mark)[-KEPT:],
-                                 now.first and len(now.marks) < KEPT)
+            self._turn(now, rev, done, count + len(closed), tuple(shown), mark)
 
     def _next(self, now: Snapshot, settled: str, held: str, close: str) -> str:
         """The name of the mark: the old one, if nothing has changed where it stands."""
@@ -152,9 +154,19 @@ class Shown:
                 self._redrawn[number] = self._last_redrawn = rev
         self._note(rev, now.count, [(html, False) for html in blocks[now.count:]])
         self._open = []
-        marks = (*now.marks, Mark(rev, len(blocks) - 1, 0, (), ""))[-KEPT:]
-        self._now = Snapshot(rev, list(blocks), len(blocks), (), marks, now.first and len(now.marks) < KEPT)
+        self._turn(now, rev, list(blocks), len(blocks), (), Mark(rev, len(blocks) - 1, 0, (), ""))
         return self._last_redrawn > before
+
+    def _turn(self, now: Snapshot, rev: int, done: list[str], count: int, tail: tuple[str, ...], mark: Mark) -> None:
+        """Make a publication the one that is read."""
+        ready: dict[str, str] = {}
+        new = Snapshot(rev, done, count, tail, (*now.marks, mark)[-KEPT:], now.first and len(now.marks) < KEPT, ready)
+        if now.marks and now.marks[-1].id and now.marks[-1].block < new.blocks:
+            last = now.marks[-1]
+            rest = new.block(last.block)[last.offset:]
+            if len(rest) > LARGE and self._redrawn[last.block] < rev:
+                ready[last.id] = "".join(_grow(last, rest))
+        self._now = new
 
     # -- what a viewer lacks
 
@@ -179,11 +191,13 @@ class Shown:
         base = now.marks[at]
         growing = {mark.id: mark for mark in now.marks[at:] if mark.block == base.block and mark.id}
         growing.pop(now.marks[-1].id, None)
-        whole = len(growing) > TOGETHER
+        block = now.block(base.block) if 0 <= base.block < now.blocks else ""
+        whole = len(growing) > TOGETHER or any(len(block) - mark.offset > LARGE and mark.id not in now.ready
+                                               for mark in growing.values())
         yield from self._again(now, base.block, after, {base.block} if whole else set())
-        if not whole and base.block < now.blocks and self._redrawn[base.block] <= after:
+        if block and not whole and self._redrawn[base.block] <= after:
             for mark in growing.values():
-                yield from _grow(mark, now.block(base.block)[mark.offset:])
+                yield now.ready.get(mark.id) or "".join(_grow(mark, block[mark.offset:]))
         yield from self._append(now, base.block + 1)
 
     def _again(self, now: Snapshot, number: int, after: int, also: set[int]) -> Iterator[str]:
@@ -208,7 +222,7 @@ def _split(block: str) -> tuple[str, str, str]:
     if spot:
         held, _, close = rest.partition(REST)
         return settled, held, close
-    found = CLOSERS.search(block)
+    found = CLOSERS.search(block, max(0, len(block) - 400))  # else every tag of a long table is tried
     return (block[:found.start()], "", found.group()) if found else (block, "", "")
 
 

@@ -15,15 +15,17 @@ from loguru import logger
 from . import markdown
 from .growing import Growing
 from .highlight import escape, loaded
-from .markdown import PLAIN_OVER, clean, plain, reply_blocks
+from .markdown import HTML_OVER, PLAIN_OVER, clean, plain, reply_blocks, with_ids
 from .shown import Shown
 
 ON_LOOP = 1_000        # characters of an unfinished block that are drawn on the loop; more goes to the thread
 CLOSE_ON_LOOP = 2_000  # characters of a whole reply that are drawn on the loop when it ends
 REST_TIMES = 20        # what took t to draw is drawn again no earlier than this times t later
-QUICK_S = 0.002        # what takes less may be drawn at every flush
+QUICK_S = 0.002        # what takes less may be drawn at every flush, and on the loop
+AT_ONCE = 400          # characters that are added on the loop at once
+SIGNS = 80             # of Markdown in an unfinished block that is drawn on the loop; hostile texts have many
 PART = 2_000           # characters of plain text in one element: appending to a long one costs the browser its layout
-COSTLY = re.compile(r"([\[!*_`<>~&|])\1{19}|(?:[-*+>] ?){12}")
+SIGN = re.compile(r"[\[!*_`<>~&|\\\n]|(?:[-+>] ?){3}")
 FENCES = re.compile(r"(?:`{3,}|~{3,})[ \t]*([^\s`]+)")
 
 
@@ -40,7 +42,7 @@ class LiveMarkdown:
         self._growing = Growing()
         self._shown = Shown(prefix, f"{prefix}-body")
         self._text: list[str] = []
-        self._length = 0
+        self._length = self._drawn = 0
         self._plain = self._ended = False
 
     @property
@@ -66,8 +68,11 @@ class LiveMarkdown:
             try:
                 self._growing.feed(text)
                 closed, self._growing.closed = self._growing.closed, []
-                self._shown.publish(rev, closed, self._growing.tail())
-                return
+                tail = self._growing.tail()
+                self._drawn += sum(map(len, closed))
+                if self._drawn + sum(map(len, tail)) <= HTML_OVER:
+                    self._shown.publish(rev, closed, tail)
+                    return
             except Exception:  # noqa: BLE001 - a text that breaks the parser is still a text
                 logger.exception("a reply of {} characters could not be drawn as Markdown", self._length)
         if not self._plain:
@@ -81,14 +86,24 @@ class LiveMarkdown:
             return
         self._ended = True
         self._text.append(rest)
-        self.redrawn = self._shown.settle(rev, reply_blocks(self._prefix, self._whole()))
+        self.redrawn = self._shown.settle(rev, self._blocks(self._whole()))
+
+    def _blocks(self, text: str) -> list[str]:
+        if not self._plain and len(text) <= PLAIN_OVER:
+            try:
+                drawn = self._growing.finish(text)
+                if sum(map(len, drawn)) <= HTML_OVER:
+                    return with_ids(self._prefix, drawn)
+            except Exception:  # noqa: BLE001 - as above; `reply_blocks` knows what to do
+                logger.warning("a reply of {} characters is drawn as a page draws it", len(text))
+        return reply_blocks(self._prefix, text)
 
     def costly(self, text: str, *, close: bool = False) -> bool:
         """Whether feeding this, or closing after it, may take more than a few milliseconds."""
-        length = self._length + len(text)
         tail = self._growing.source + text
-        return (not markdown.is_warm() or length > (CLOSE_ON_LOOP if close else PLAIN_OVER) or len(tail) > ON_LOOP
-                or COSTLY.search(tail) is not None or not all(map(loaded, FENCES.findall(tail))))
+        return (not markdown.is_warm() or len(text) > AT_ONCE or len(tail) > ON_LOOP
+                or self._length + len(text) > (CLOSE_ON_LOOP if close else PLAIN_OVER)
+                or len(SIGN.findall(tail)) > SIGNS or not all(map(loaded, FENCES.findall(tail))))
 
     def _whole(self) -> str:
         self._text = ["".join(self._text)]
@@ -148,7 +163,7 @@ class LiveReply:
         self._wake = wake
         self._text: list[str] = []
         self._given = 0
-        self._busy = self._closing = self._closed = False
+        self._busy = self._closing = self._closed = self._slow = False
         self._timer: asyncio.TimerHandle | None = None
         self._not_before = 0.0
         self._waiters: list[asyncio.Future[None]] = []
@@ -174,8 +189,10 @@ class LiveReply:
         self._given = rev
         self._go()
 
-    def close(self, rev: int) -> None:
-        """The end of the text. Returns at once; `settled` waits for it."""
+    def close(self, rev: int, rest: str = "") -> None:
+        """The end of the text, after `rest`. Returns at once; `settled` waits for it, and `rev` is reached by then."""
+        if rest:
+            self._text.append(rest)
         self._given, self._closing = rev, True
         self._go()
 
@@ -205,11 +222,13 @@ class LiveReply:
         text, close, rev = "".join(self._text), self._closing, self._given
         self._text.clear()
         self._closed = close
-        if loop is not None and self._live.costly(text, close=close):
+        if loop is not None and (self._slow or self._live.costly(text, close=close)):
             self._busy = True
             _THREAD.run(lambda: self._draw(text, rev, close), lambda took: self._drawn(took, loop))
         else:
+            began = perf_counter()
             self._draw(text, rev, close)
+            self._slow = perf_counter() - began > QUICK_S
 
     def _due(self) -> None:
         self._timer = None
@@ -232,7 +251,8 @@ class LiveReply:
 
     def _finished(self, took: float) -> None:
         self._busy = False
-        self._not_before = perf_counter() + REST_TIMES * took if took > QUICK_S else 0.0
+        self._slow = took > QUICK_S
+        self._not_before = perf_counter() + REST_TIMES * took if self._slow else 0.0
         self._go()
         self._wake()
         self._tell()

@@ -23,7 +23,7 @@ ANGLE = re.compile(r"<[A-Za-z0-9.!#$%&'*+/=?^_`{|}~:@;,()\[\]-]*")
 ENTITY = re.compile(r"&(?:#[0-9A-Fa-fxX]{0,8}|[A-Za-z][A-Za-z0-9]{0,31})?")
 OTHERWISE = re.compile(r"[&\[<`]")  # in a code span that may be none: what would read differently outside of one
 BRACKET = re.compile(r"\\.|`+|[\[\]]", re.S)
-PREFIX = re.compile(r"(?:[ \t]*(?:>|[-*+](?=[ \t])|\d{1,9}[.)](?=[ \t])))*[ \t]*")
+PREFIX = re.compile(r"(?:[ \t]*(?:>|(?:[-*+]|\d{1,9}[.)]|\[[ xX]\])(?=[ \t])))*[ \t]*")
 MARKS = re.compile(r"[-*+_=~`#|:>.)\s]*|\d{1,9}[.)]?")
 FENCE = re.compile(r"`{3,}[^`]*|~{3,}.*")
 TASK = re.compile(r"\[(?:[ xX](?:\][ \t]*)?)?")
@@ -130,8 +130,9 @@ def _pairs(text: str, at: int) -> dict[int, int]:
         elif sign == "]" and open_:
             found[open_.pop()] = token.start()
         elif sign[0] == "`":
-            after, _ = _code(text, token.start())
-            at = after if after > 0 else at
+            at, _ = _code(text, token.start())
+            if at < 0:  # what follows may be code
+                break
     return found
 
 
