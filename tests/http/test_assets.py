@@ -88,3 +88,10 @@ def test_an_icon_is_hidden_from_screen_readers_unless_it_says_something():
 
 def test_an_icon_nobody_has_is_drawn_as_a_workflow_and_its_name_reaches_no_page():
     assert icon('"><script>') == icon("workflow")
+
+
+def test_every_icon_a_component_names_is_in_the_sprite():
+    sources = "".join(path.read_text() for path in (STATIC.parent / "treadle" / "web").rglob("*.py"))
+    named = set(re.findall(r'\bicon\("([a-z0-9-]+)"', sources))
+    assert named
+    assert named <= assets.icon_names()
