@@ -59,11 +59,11 @@ class Live:
         self.fed = rev
 
     def end(self, message: Message) -> None:
-        """The reply is settled: what no piece has told, then the end of the text."""
-        self.feed(message.text[self._length:], message.thinking[self._thought:], message.rev)
+        """The reply is settled: what no piece has told, and the end, as one change."""
+        self.feed("", message.thinking[self._thought:], message.rev)
         if self._thought:
             self._thinking.close(message.rev)
-        self._text.close(message.rev)
+        self._text.close(message.rev, message.text[self._length:])
         self._given, self.ended = message.rev, True
 
     def changes(self, after: int) -> str:
