@@ -54,6 +54,8 @@ def countable(given: Any) -> Any:
     if isinstance(given, File) and given.size > MOST_BYTES:
         size, limit = given.size / 1_000_000, MOST_BYTES // 1_000_000
         raise ValueError(f"{given.name} is {size:,.1f} MB; the limit is {limit} MB.")
+    if isinstance(given, File) and not is_text(given.read_text()[:4096]):
+        raise ValueError(f"{given.name} is not text. Give text, CSV or a sitemap; of a spreadsheet, a CSV file.")
     if (lines := entries(given)) > MOST_URLS:
         raise ValueError(f"{lines:,} lines is over the limit of {MOST_URLS:,}. Split the list.")
     urls = read(given).urls
@@ -62,6 +64,11 @@ def countable(given: Any) -> Any:
     if not urls:
         raise ValueError("No URL was found. Give one in each line; of a spreadsheet, a CSV file.")
     return given
+
+
+def is_text(start: str) -> bool:
+    """Whether a file that begins so is text: in a picture or an archive, letters would make hosts by chance."""
+    return sum(not (char.isprintable() or char.isspace()) for char in start) * 20 <= len(start)
 
 
 @lru_cache(maxsize=8)

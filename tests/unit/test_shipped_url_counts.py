@@ -118,8 +118,9 @@ async def test_a_file_is_read_whatever_its_encoding_and_line_ends(url_counts, up
 
 
 async def test_a_file_that_is_no_text_is_refused(url_counts, upload):
-    with pytest.raises(InvalidAnswer, match="No URL was found"):
-        await uploaded(url_counts, upload(gzip.compress(URLS.encode()), "list.csv.gz"))
+    for data in (gzip.compress(URLS.encode()), bytes(range(256)) * 20 + b"\nx.yz\n"):
+        with pytest.raises(InvalidAnswer, match="list.csv.gz is not text"):
+            await uploaded(url_counts, upload(data, "list.csv.gz"))
 
 
 async def test_the_longest_list_is_drawn_well_within_the_second_a_drawing_has(url_counts, urls):
