@@ -138,7 +138,7 @@ class FieldSpec:
         if value is None:
             return ""
         if isinstance(value, bool) and self.kind == "yes_no":
-            return "yes" if value else "no"
+            return "Yes" if value else "No"
         if self.kind == "choice":
             return next((text for text, option in zip(self.options, self.values, strict=True)
                          if option == value and type(option) is type(value)), str(value))

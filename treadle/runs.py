@@ -92,10 +92,10 @@ class Runs:
             raise NotFound(f"There is no run {key[:80]}.", hint="Its workflow lists the unfinished ones.")
         return _run(row)
 
-    def list(self, endpoint: str | None = None, *, unfinished: bool = False, limit: int = 20) -> Sequence[Run]:
-        """Runs, the one last worked on first. `unfinished`: those that wait for something."""
-        where = (" AND endpoint = :endpoint" if endpoint else "") + (
-            " AND state = 'open' AND complete = 0" if unfinished else "")
+    def list(self, endpoint: str | None = None, *, unfinished: bool | None = None, limit: int = 20) -> Sequence[Run]:
+        """Runs, the one last worked on first. `unfinished`: only those that wait for something, or only the others."""
+        where = (" AND endpoint = :endpoint" if endpoint else "") + ("" if unfinished is None else (
+            f" AND {'' if unfinished else 'NOT '}(state = 'open' AND complete = 0)"))
         rows = self._db.rows(f"{RUN}{where} ORDER BY updated_at DESC, number DESC LIMIT :limit",
                              {"endpoint": endpoint, "limit": limit})
         return [_run(row) for row in rows]

@@ -39,6 +39,7 @@ async def second(page: Page, url: str) -> Page:
 
 async def test_a_run_is_answered_by_keyboard_alone_and_the_focus_goes_along(page):
     await trip(page)
+    await expect(page.locator("#f-days")).to_be_focused()
     await page.locator("#f-days").press_sequentially("3")
     await page.keyboard.press("Enter")
     await expect(page.locator("#step-go-h")).to_be_focused()

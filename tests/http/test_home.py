@@ -40,6 +40,13 @@ async def test_a_returning_person_finds_unfinished_runs_and_every_place(client, 
     assert cards[:2] == ["/introduction", "/hello"]
 
 
+async def test_the_runs_that_wait_are_counted_also_where_not_all_are_listed(client, core):
+    for number in range(11):
+        await core.runs.begin("hello", {"value": ["Ann"]}, client_id=f"c{number}")
+    page = main((await client.get("/")).text)
+    assert "11 runs wait for your answer." in page.text and page.text.count("Step 2, Greeting") == 10
+
+
 async def test_home_as_a_fragment_is_the_inside_of_main(client):
     response = await client.get("/", headers=HX)
     assert "<html" not in response.text and response.text.startswith("<title>Home")

@@ -103,6 +103,17 @@ async def test_unfinished_runs_stand_under_their_workflow(client):
     page = await client.get("/trip")
     assert page.text.index("Trip, Oslo") < page.text.index("Trip, Rome")
     assert "Step 2, Days" in page.text and f'href="{TRIP}"' in page.text
+    assert "Finished runs" not in page.text
+
+
+async def test_finished_runs_stand_there_too(client, core):
+    await begin(client, "Rome")
+    await client.post("/runs/new/nothing", data={"client_id": "nothing-01"})
+    await core.runs.finalise("default-trip-01")
+    trips, others = [parse((await client.get(at)).text).find("main") for at in ("/trip", "/nothing")]
+    assert trips.find("unfinished") is None and trips.find("finished") is not None
+    assert "Trip, Rome" in trips.text and "Finished and locked" in trips.text
+    assert "All steps done" in others.text
 
 
 # -- answering
@@ -116,6 +127,13 @@ async def test_the_answer_to_a_form_is_the_run_with_its_next_question_in_focus(c
     assert response.status_code == 200 and "<html" not in response.text
     assert page.find("run-default-trip-01") is not None and page.find("step-go").has_class("decide")
     assert [node.attrs["id"] for node in page.walk() if "autofocus" in node.attrs] == ["step-go-h"]
+
+
+async def test_a_choice_that_is_asked_again_has_the_focus_on_what_was_chosen(client):
+    form = form_to((await client.get("/skip")).text, "/runs/new/skip")
+    await submit(client, form, value="right")
+    page = parse((await client.post("/runs/default-skip-01/revert/fork", headers=HX)).text)
+    assert [node.attrs["value"] for node in page.walk() if "autofocus" in node.attrs] == ["right"]
 
 
 async def test_page_answer_and_redrawing_draw_the_same_body(client):

@@ -118,16 +118,22 @@ def test_a_cell_reads_as_a_person_writes(value, text):
 
 @pytest.mark.parametrize("text", [
     "*a* _b_ `c` [d](e) <b>f</b> # g | h ~~i~~ \\ &amp; ![j](k)", "# no heading", "- no list", "1. no list", "> no",
-    "https://example.org/?a=b&c", "    no code", "a@b.org", "| a | b |", "***", "```", "a  ",
+    "https://example.org/?a=b&c", "    no code", "a@b.org", "| a | b |", "***", "```", "a  ", "1) no list", "+ no list",
+    "title\n---", "title\n=", "a\n:-:", "![a](b)", "2026-11-21 -- x", "&amp\\;",
 ])
 def test_plain_text_is_shown_letter_for_letter(text):
-    drawn = render(plain(text)).removeprefix("<p>").removesuffix("</p>")
+    drawn = render(plain(text)).removeprefix("<p>").removesuffix("</p>").replace("<br>", "")
     assert unescape(drawn).replace("\u00a0", " ").strip() == text.strip()
 
 
 def test_plain_text_keeps_its_lines_and_may_be_empty():
     assert render(plain("a\nb")).count("<br") == 1
+    assert render(plain("a\n ")) == "<p>a</p>"
     assert plain("") == "" and plain(5) == "5"
+
+
+def test_plain_text_is_readable_in_a_file():
+    assert plain("O'Neil-Smith, J. (1.5 %)?") == "O'Neil-Smith, J. (1.5 %)?"
 
 
 @pytest.mark.parametrize("thing", [object(), None, [1], {"a": 1}])

@@ -20,7 +20,7 @@ from .deps import Web
 from .layout import page, prepare
 from .problems import reference
 
-LISTED = 10  # unfinished runs on one page
+LISTED = 10  # runs in one list
 
 
 def drawn_for(web: Web, *, focus: bool = False) -> Drawn:
@@ -38,10 +38,10 @@ async def new_page(web: Web, endpoint: str, refusal: Refusal | None = None, *, c
     drawn = replace(_explained(view, drawn_for(web)), client_id=client_id, upload=client_id)
     body = await _drawing(view, drawn, refusal)
     steps = len(view.workflow.steps)
-    rows = RunRows(runs.list(endpoint, unfinished=True, limit=LISTED), drawn, steps=lambda _: steps,
-                   named="Unfinished runs")
+    rows = [RunRows(runs.list(endpoint, unfinished=unfinished, limit=LISTED), drawn, steps=lambda _: steps, named=named)
+            for unfinished, named in ((True, "Unfinished runs"), (False, "Finished runs"))]
     await prepare(web)
-    answer = page(web, title=view.title, body=(body, rows), endpoint=endpoint, status=status)
+    answer = page(web, title=view.title, body=(body, *rows), endpoint=endpoint, status=status)
     if refusal is not None:
         answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page it was sent from
     return answer
@@ -51,7 +51,8 @@ async def run_page(web: Web, key: str, refusal: Refusal | None = None, *, status
     """The page of a run. `refusal`: a form that comes back to a browser without JavaScript."""
     view = await web.core.runs.draw(key)
     assert view.run is not None  # it has a key
-    body = await _drawing(view, replace(_for_run(view, drawn_for(web)), check=web.fragment), refusal)
+    begun = web.fragment and web.request.headers.get("hx-source", "").startswith("form")  # by its first answer
+    body = await _drawing(view, replace(_for_run(view, drawn_for(web, focus=begun)), check=web.fragment), refusal)
     await prepare(web)
     return page(web, title=view.title, body=body, endpoint=view.run.endpoint, run=key, status=status)
 

@@ -48,7 +48,7 @@ def _help(spec: FieldSpec) -> str:
     """What stands under the field: the author's help, the limit, and that it may be left empty."""
     parts = [prose(spec.help)] if spec.help else []
     facts = [f"At most {spec.max_length:,} characters."] if spec.max_length is not None else []
-    facts += ["Optional."] if spec.optional else []
+    facts += ["Optional."] if spec.optional and (spec.nullable or spec.kind != "choice") else []
     return "".join(parts) + (f"<p>{' '.join(facts)}</p>" if facts else "")
 
 
@@ -85,8 +85,11 @@ def _choice(spec: FieldSpec, name: str, attrs: str, texts: Sequence[str]) -> str
         return f'<div class="select-wrap"><select class="select"{attrs}>{items}</select>{icon("chevron-down")}</div>'
     short = len(options) <= SEGMENTS and all(len(text) <= 16 for _, text in options)
     items, look = "", "" if short else ' class="check"'
+    attrs, focus, _ = attrs.partition(" autofocus")  # it belongs to the chosen one, as with the Tab key
+    focused = next((n for n, (value, _) in enumerate(options) if value == chosen), 0)
     for number, (value, text) in enumerate(options):
-        own = attrs if number == 0 else ' name="value"'  # the label and the focus belong to the first one
+        own = attrs if number == 0 else ' name="value"'  # what describes the field stands at the first one
+        own += focus if number == focused else ""
         checked = " checked" if value == chosen else ""
         words = escape(text) if short else f'<span class="label">{escape(text)}</span>'
         items += (f'<label{look}><input type="radio" value="{escape(value)}"{own}{checked}>'

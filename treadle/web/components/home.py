@@ -20,11 +20,11 @@ FIRST = "introduction"  # what a newcomer is offered before all else
 SYNC = "#menu:replace"  # a place opened here and one opened in the menu replace each other
 
 
-def HomePage(places: Sequence[Workflow | Broken], unfinished: Sequence[Run], drawn: Drawn, *, returning: bool,
-             chat: str) -> NotStr:
+def HomePage(places: Sequence[Workflow | Broken], unfinished: Sequence[Run], drawn: Drawn, *, listed: int,
+             returning: bool, chat: str) -> NotStr:
     """The first start offers the introduction; a returning person finds the runs that are not finished.
 
-    `chat`: the query that keeps the conversation, "" or "?chat=2".
+    `listed`: how many of those at most. `chat`: the query that keeps the conversation, "" or "?chat=2".
     """
     intro = None if returning else next((place for place in places if place.endpoint == FIRST), None)
     others = tuple(place for place in places if place is not intro)
@@ -34,7 +34,7 @@ def HomePage(places: Sequence[Workflow | Broken], unfinished: Sequence[Run], dra
     return NotStr(
         f'<div class="head"><div class="row"><div><h1>{heading}</h1><p>{text}</p>'
         f"</div></div></div>{_introduction(intro, chat) if intro is not None else ''}"
-        f"{RunRows(unfinished, drawn, steps=_steps(places), named='Continue')}{_listed(others, title, chat)}")
+        f"{RunRows(unfinished[:listed], drawn, steps=_steps(places), named='Continue')}{_listed(others, title, chat)}")
 
 
 @lru_cache(maxsize=16)

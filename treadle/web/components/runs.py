@@ -153,15 +153,17 @@ def _start(view: RunView, base: str, drawn: Drawn) -> str:
 
 
 def RunRows(runs: Sequence[Run], drawn: Drawn, *, steps: Callable[[str], int], named: str) -> NotStr:
-    """A list of runs to go on with: a whole row is one link. `steps`: how many an endpoint announces."""
+    """A list of runs: a whole row is one link. `steps`: how many an endpoint announces."""
     rows = []
     for run in runs:
         at = escape(drawn.url(run_path(run)))
-        number = run.answered + 1
-        total = min(max(steps(run.endpoint), number), TRACK)
-        bars = "".join(f'<li class="{"done" if n < number else "now" if n == number else ""}"></li>'
+        ended = run.complete or run.state == "finished"
+        number = run.answered + (not ended)
+        total = min(max(0 if ended else steps(run.endpoint), number), TRACK)
+        bars = "".join(f'<li class="{"done" if n <= run.answered else "now" if n == number else ""}"></li>'
                        for n in range(1, total + 1))
-        waits = f"Step {number}, {run.waiting_for}" if run.waiting_for else "The next step could not be drawn"
+        waits = ("Finished and locked" if run.state == "finished" else "All steps done" if ended else
+                 f"Step {number}, {run.waiting_for}" if run.waiting_for else "The next step could not be drawn")
         rows.append(
             f'<li><div><a class="nm" href="{at}" hx-get="{at}" hx-target="#main" hx-push-url="true" '
             f'hx-swap="innerHTML transition:true" hx-sync="#menu:replace">{escape(run.title)}</a>'
@@ -170,8 +172,9 @@ def RunRows(runs: Sequence[Run], drawn: Drawn, *, steps: Callable[[str], int], n
             f'{icon("chevron-right")}</div></li>')
     if not rows:
         return NotStr("")
-    return NotStr('<section class="sec" aria-labelledby="unfinished"><header><h2 id="unfinished">'
-                  f'{escape(named)}</h2></header><ul class="rows">{"".join(rows)}</ul></section>')
+    name = named.partition(" ")[0].lower()
+    return NotStr(f'<section class="sec" aria-labelledby="{name}"><header><h2 id="{name}">{escape(named)}</h2>'
+                  f'</header><ul class="rows">{"".join(rows)}</ul></section>')
 
 
 def when(at: float, now: float) -> str:

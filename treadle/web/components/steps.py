@@ -177,7 +177,8 @@ def _problem(refusal: Refusal | None) -> str:
     if refusal is None:
         return ""
     value = refusal.status == 422
-    text = "One answer needs a change; what you typed is kept." if value else refusal.problem
+    kept = "; what you typed is kept" if any(refusal.typed) else ""
+    text = f"One answer needs a change{kept}." if value else refusal.problem
     return (f'<div class="full"><div class="notice{" bad" if value else ""}" role="status">{icon("circle-alert")}'
             f"<p>{escape(text)}</p></div></div>")
 
@@ -225,7 +226,7 @@ def _words(step: Step, refusal: Refusal) -> str:
     if step.approve is not None:
         return step.approve.yes if list(refusal.typed) == ["yes"] else step.approve.no
     if step.field is not None and step.field.kind == "yes_no":
-        return "yes" if refusal.typed else "no"
+        return "Yes" if refusal.typed else "No"
     return "\n".join(refusal.typed) or "No answer"
 
 

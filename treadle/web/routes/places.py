@@ -19,7 +19,8 @@ async def home(web: Web) -> Response:
     """What waits, and where one can go."""
     await prepare(web)
     runs = web.core.runs
-    body = HomePage(web.core.plugins.all(), runs.list(unfinished=True, limit=LISTED), drawn_for(web),
+    unfinished = runs.list(unfinished=True, limit=1000)  # all are counted, and the newest listed
+    body = HomePage(web.core.plugins.all(), unfinished, drawn_for(web), listed=LISTED,
                     returning=bool(runs.list(limit=1)), chat=web.url(""))
     return page(web, title="Home", body=body, endpoint=HOME.endpoint)
 
