@@ -119,7 +119,7 @@ async def test_a_file_is_read_whatever_its_encoding_and_line_ends(url_counts, up
 
 async def test_a_file_that_is_no_text_is_refused(url_counts, upload):
     for data in (gzip.compress(URLS.encode()), bytes(range(256)) * 20 + b"\nx.yz\n"):
-        with pytest.raises(InvalidAnswer, match="list.csv.gz is not text"):
+        with pytest.raises(InvalidAnswer, match=r"list\.csv\.gz is not text"):
             await uploaded(url_counts, upload(data, "list.csv.gz"))
 
 
