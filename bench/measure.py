@@ -34,7 +34,11 @@ def cpu_s(work: Callable[[], object]) -> float:
 def paired(ours: Callable[[], float], baseline: Callable[[], float], rounds: int = ROUNDS) -> tuple[float, float, float]:
     """Call both in turn, `rounds` times after one warming round. Medians of ours, of the baseline, and of the ratios."""
     ours(), baseline()
-    pairs = [(ours(), baseline()) for _ in range(rounds)]
+    return medians([(ours(), baseline()) for _ in range(rounds)])
+
+
+def medians(pairs: list[tuple[float, float]]) -> tuple[float, float, float]:
+    """Of the first, of the second, and of their ratios."""
     return (statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs),
             statistics.median(a / b for a, b in pairs))
 
@@ -46,9 +50,14 @@ def p(values: list[float], percent: float) -> float:
 
 
 def process_cpu_s(pid: int) -> float:
-    """CPU seconds a process has used so far, user and system, all its threads (Linux /proc)."""
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """CPU seconds a process has used so far, all its threads, also those that have ended, to the nanosecond (Linux)."""
+    return time.clock_gettime((~pid << 3) | 2)  # as clock_getcpuclockid makes it; /proc/*/stat counts in steps of 10 ms
+
+
+def run_delay_s() -> float:
+    """Seconds this thread was ready to run and others had the processors (Linux)."""
+    with open("/proc/thread-self/schedstat") as stat:
+        return int(stat.read().split()[1]) / 1e9
 
 
 def rss_bytes(pid: int) -> int:

@@ -1,34 +1,50 @@
 """The open streams: one cursor and one socket each, woken together, delayed by nobody.
 
 Each conversation that is watched has one task. It waits for the feed, has the frame drawn that most viewers need, and
-wakes them, at most 25 times a second. A viewer that cannot keep up waits in its own `send`; its next frame holds all
-it has missed.
+gives it to them, at most 25 times a second. A viewer that cannot take it at once waits in its own task; its next frame
+holds all it has missed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, MutableMapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from ..core import Core
 from .slots import Slots
-from .viewport import Position, Viewport
+from .viewport import Frame, Position, Viewport
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message], Coroutine[Any, Any, None]]
 
 FRAME_S = 0.04      # at most 25 frames a second, the first at once
 EARLY_S = 0.02      # so much early may one be, as flushes come at the same pace and are not to wait for ours
 BEAT_S = 14         # whole seconds; a quiet stream says something at the latest one second after that
 STUCK_S = 30        # a viewer that has taken nothing for so long is let go; it resumes when it reads again
 SLICE = 65_536      # bytes given to a socket at once, so that what a stuck viewer holds is bounded
+AT_ONCE = 50        # viewers that are given a frame before the loop may do something else
 RECONNECT_MS = 300  # as in the htmx-config of the page
 RETRY_MS = (700, 1500)  # when the server stops: between these, at random, so that not all come back at once
 BEAT = b":\n\n"
+
+
+class _Rest:
+    """What is left of a coroutine that was begun in another task and could not end at once, to be awaited here."""
+
+    def __init__(self, begun: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._begun, self._waits_for = begun, waits_for
+
+    def __await__(self) -> Generator[Any, None, None]:
+        try:
+            yield self._waits_for
+        except BaseException:
+            self._begun.close()
+            raise
+        yield from self._begun.__await__()
 
 
 class Stream:
@@ -44,12 +60,32 @@ class Stream:
         self._ended = self._stuck = False
         self._farewell = b""
         self._waiter: asyncio.Future[None] | None = None
+        self._rest: _Rest | None = None
         self._task = asyncio.current_task()
 
     def wake(self) -> None:
         """There may be something new."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def give(self, start: Position, frame: Frame) -> None:
+        """Send the frame that begins at `start` now, without waking the viewer's own task.
+
+        Where it cannot be done at once, or another frame is needed, that task is woken and sees to it.
+        """
+        idle = self._waiter is not None and not self._waiter.done()
+        if not idle or self.position != start or self._first or len(frame.data) > SLICE:
+            self.wake()
+            return
+        self._seen, self.position, self.beat = self.viewport.generation, frame.end, False
+        sending = self._send(frame.data)
+        try:
+            self._rest = _Rest(sending, sending.send(None))
+        except StopIteration:
+            return  # the socket has taken it
+        except Exception:  # noqa: BLE001 - the viewer is gone; it must not keep the frame from the others
+            self._ended = True
+        self.wake()
 
     def end(self, farewell: bytes = b"") -> None:
         """End the response; the viewer comes back by itself. Safe to call again."""
@@ -67,7 +103,10 @@ class Stream:
         try:
             await self._hello()
             while not self._ended:
-                if self._seen != self.viewport.generation:
+                if self._rest is not None:
+                    rest, self._rest = self._rest, None
+                    await rest
+                elif self._seen != self.viewport.generation:
                     await self._catch_up()
                 elif self.beat:
                     self.beat = False
@@ -169,6 +208,9 @@ class Delivery:
     async def _follow(self, viewport: Viewport, streams: set[Stream]) -> None:
         """Wake the viewers of one conversation whenever there is something for them."""
         feed, clock, at, due = self._core.feed, self._clock, viewport.now(), 0.0
+        viewport.generation += 1  # the first viewer may have looked while a rendering, finished since, was behind
+        for stream in streams:
+            stream.wake()
         try:
             while streams:
                 tick, due = feed.tick, max(due, clock.monotonic()) + FRAME_S
@@ -177,10 +219,12 @@ class Delivery:
                 await viewport.prepare_after(at)
                 frame = viewport.frame(at)
                 if frame.data:
-                    at = frame.end
+                    start, at = at, frame.end
                     viewport.generation += 1
-                    for stream in streams:
-                        stream.wake()
+                    for number, stream in enumerate(tuple(streams), 1):
+                        stream.give(start, frame)
+                        if number % AT_ONCE == 0:
+                            await asyncio.sleep(0)
                 await feed.wait_after(tick)
                 if (early := due - EARLY_S - clock.monotonic()) > 0:
                     await clock.sleep(early)
