@@ -171,7 +171,7 @@ const showGone = (away) => {
 };
 const retry = () => {
   connection?.delayCanceller?.();
-  live()?.dispatchEvent(new Event("retry")); // heard where there is no connection yet
+  live()?.dispatchEvent(new Event("retry"));
 };
 hx("sse-before-connection", (detail, event) => {
   connection = detail.connection;
@@ -245,7 +245,7 @@ hx("before-swap", ({ctx, tasks}, event) => {
       && [...target.querySelectorAll("[id]")].some((field) =>
         touched.has(field) && !fragment.getElementById(field.id))) event.preventDefault();
   }
-  if (ctx.sourceElement.closest("#earlier")) fromEnd = log.scrollHeight - log.scrollTop;
+  if (log && ctx.sourceElement.closest("#earlier")) fromEnd = log.scrollHeight - log.scrollTop;
 });
 hx("after-swap", ({ctx}) => {
   if (fromEnd) log.scrollTop = log.scrollHeight - fromEnd; // it came in above
@@ -275,14 +275,15 @@ on("click", (event) => {
     return run(hit);
   }
 });
-on("input", ({target}) => { if (target === text()) keep(); else touched.add(target); });
+const mine = (field) => field.form?.id === "composer";
+on("input", ({target}) => { if (mine(target)) keep(); else touched.add(target); });
 on("keydown", (event) => {
   const menu = event.target.closest?.("[popover]");
   if (menu) return menuKey(event, menu);
-  if (event.target.id !== "text" || event.key !== "Enter" || event.shiftKey) return;
+  if (!mine(event.target) || event.key !== "Enter" || event.shiftKey) return;
   if (event.isComposing || event.keyCode === 229) return; // the Enter that ends a composition
   event.preventDefault();
-  if (byId("act").form.id === "composer") byId("composer").requestSubmit();
+  if (mine(byId("act"))) byId("composer").requestSubmit();
 });
 on("DOMContentLoaded", () => {
   if (!$(".app")) return;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
 
 from playwright.async_api import expect
 
@@ -246,3 +247,33 @@ async def test_a_second_tab_shows_the_same_and_may_stop(page, model):
     await other.get_by_role("button", name="Stop the reply").click()
     await expect(reply(page).locator("footer.by")).to_contain_text("Stopped", timeout=1000)
     assert await reply(page).inner_html() == await reply(other).inner_html()
+
+
+async def test_earlier_messages_come_in_above_and_move_nobody(own, windows):
+    await asyncio.to_thread(own.terminate)
+    with sqlite3.connect(own.data / "treadle.db") as database:
+        database.executemany(
+            "INSERT INTO messages (conversation, role, state, text, created_at, born, rev) "
+            "VALUES (1, ?, 'done', ?, 0, 1, 1)",
+            [(role, f"{role} {n}") for n in range(130) for role in ("user", "assistant")])
+    database.close()
+    await asyncio.to_thread(own.restart)
+    page = await (await windows.new()).new_page()
+    await page.goto("/")
+    await connected(page)
+    log = page.locator("#log")
+    rows = page.locator("#log-items > .msg")
+    count = await rows.count()
+    assert 90 <= count <= 100
+    await log.focus()
+    await page.keyboard.press("Home")
+    link = page.get_by_role("link", name="Earlier messages")
+    await expect(link).to_be_in_viewport()
+    first = await rows.first.get_attribute("id")
+    before = (await page.locator(f"#{first}").bounding_box())["y"]
+    await link.click()
+    await expect(rows).to_have_count(count + 100)
+    after = (await page.locator(f"#{first}").bounding_box())["y"]
+    assert abs(before - after) <= 2
+    ids = await page.evaluate("[...document.querySelectorAll('#log-items > .msg')].map((row) => +row.id.slice(1))")
+    assert ids == sorted(ids)

@@ -164,3 +164,31 @@ async def test_the_composer_speaks_of_the_place_and_the_model_is_told_it(page, m
     await ended(page)
     system = model.chats[-1].body["messages"][0]["content"]
     assert "the shortest workflow" in system
+
+
+async def test_a_question_that_waits_for_a_model_can_be_taken_back_into_the_composer(lonely, windows):
+    page = await (await windows.new()).new_page()
+    await page.goto("/")
+    await connected(page)
+    await ask(page, "Is anybody there?\nReally?")
+    await expect(reply(page)).to_contain_text("Sent when a model is ready")
+    await page.reload()
+    await expect(reply(page)).to_contain_text("Sent when a model is ready")
+    await page.locator("#text").fill("typed meanwhile")
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.locator("#text")).to_have_value("Is anybody there?\nReally?\ntyped meanwhile")
+    await expect(page.locator(".msg")).to_have_count(0)
+    await expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+async def test_the_page_that_chats_without_javascript_is_a_plain_form_with_it_too(page, model):
+    await page.goto("/chat/1")
+    model.next(Script(n=3))
+    field = page.locator("#text")
+    await field.fill("one")
+    await field.press("Enter")
+    await field.press("x")
+    await expect(field).to_have_value("one\nx")
+    await page.get_by_role("button", name="Send").click()
+    await expect(page.locator(".msg.user").last).to_have_text("one\nx")
+    await expect(page.locator(".msg.assistant").last).to_contain_text("w00003", timeout=8000)
