@@ -224,14 +224,17 @@ async def test_a_screen_reader_hears_that_a_reply_comes_and_then_its_text(page, 
     await page.goto("/")
     await connected(page)
     gate = Gate()
-    model.next(Script(text="It is **done**.", gate=gate))
+    model.next(Script(text="It is **done**.\n\n- one\n- two", gate=gate))
     said = page.locator("#announce")
     await ask(page, "Say it.")
     await expect(said).to_have_text(re.compile("repl", re.IGNORECASE))
     await expect(reply(page)).to_have_attribute("aria-busy", "true")
     gate.open()
-    await expect(said).to_have_text("It is done.")
+    await expect(said).to_have_text("It is done. one two")
     await expect(reply(page)).not_to_have_attribute("aria-busy", "true")
+    model.next(Script(status=500, error="no"))
+    await ask(page, "Say it again.")
+    await expect(said).to_have_text("The model failed: no.")
 
 
 async def test_a_second_tab_shows_the_same_and_may_stop(page, model):

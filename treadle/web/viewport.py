@@ -35,6 +35,7 @@ IDLE = 8              # viewports kept after their last viewer has left: a reloa
 RUNS = 50             # of which a snapshot says that they may have changed
 ANNOUNCED = 1_500     # characters of a reply that are read out; the whole of it is in the log
 EOL = re.compile("\r\n|\r|\n")
+BLOCK_END = re.compile(r"</(?:p|li|t[dh]|h[1-6]|pre|div)>")  # words on both sides of it are two
 TAG = re.compile(r"<[^>]*>")
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 THERE = " "           # what stands for the inside of an element that a morph leaves as it is
@@ -269,7 +270,8 @@ class Viewport:
             return ""
         if reply.active:
             return "Replying" if reply.rev > after else ""
-        plain = unescape(TAG.sub("", live.body[:20 * ANNOUNCED])) if live is not None else reply.text
+        plain = reply.text if live is None else unescape(TAG.sub("", BLOCK_END.sub(" ", live.body[:20 * ANNOUNCED])))
+        plain = " ".join(f"{reply.error} {plain}".split())
         return plain if len(plain) <= ANNOUNCED else f"{plain[:ANNOUNCED].rpartition(' ')[0]} …"
 
     def _composer(self) -> str:
