@@ -14,7 +14,7 @@ from typing import Any
 
 LONG_LINE = 400       # characters; a longer line stays plain, as a regular expression holds the GIL while it matches
 MANY_LINES = 3_000    # lines of one fence; those after them stay plain
-PEEK = 160            # characters of an unfinished line that are coloured; it is lexed again at every flush
+PART = 24             # lines in one element: the browser lays out again what it appends to
 
 # by what people write after the fence: the Pygments module and class. Only lexers that are known to be quick.
 LEXERS = {
@@ -84,7 +84,7 @@ class Highlighter:
         self._lexer = _lexer(name) if name in LEXERS else None
         if self._lexer is not None:
             _LOADED.add(name)
-        self._states = _states(self._lexer)
+        self._states = _states(self._lexer) if self._lexer is not None else None
         self._stack = list(STARTS.get(name, ["root"]))
         self._open = ""  # how the comment ends that an earlier line began
         self._lines = 0
@@ -92,17 +92,7 @@ class Highlighter:
     def line(self, text: str) -> str:
         """A complete line, without its end, as HTML. The lexer goes on from here."""
         self._lines += 1
-        return self._draw(text, LONG_LINE)
-
-    def peek(self, text: str) -> str:
-        """An unfinished line as HTML. Nothing is remembered."""
-        stack, opened = list(self._stack), self._open
-        drawn = self._draw(text, PEEK)
-        self._stack, self._open = stack, opened
-        return drawn
-
-    def _draw(self, text: str, longest: int) -> str:
-        if self._lexer is None or len(text) > longest or self._lines > MANY_LINES:
+        if self._lexer is None or len(text) > LONG_LINE or self._lines > MANY_LINES:
             return escape(text)
         out: list[str] = []
         last, pending = "", ""
@@ -214,7 +204,14 @@ def _span(name: str, text: str) -> str:
     return f'<span class="{name}">{escape(text)}</span>' if name and text else escape(text)
 
 
+def between(line: int) -> str:
+    """What stands before line number `line` of a text, from 0: lines are kept together in parts."""
+    if line % PART:
+        return "\n"
+    return '</span>\n<span class="part">' if line else '<span class="part">'
+
+
 def highlight(language: str, code: str) -> str:
-    """A whole text as HTML, lines joined by newlines."""
+    """A whole text as HTML: its lines, in parts."""
     lexer = Highlighter(language)
-    return "\n".join(lexer.line(line) for line in code.split("\n"))
+    return "".join(between(at) + lexer.line(line) for at, line in enumerate(code.split("\n"))) + "</span>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .highlight import LONG_LINE, Highlighter, escape
+from .highlight import LONG_LINE, Highlighter, between, escape, highlight
 from .markdown import References, inline, language
 from .undecided import scan
 
@@ -13,16 +13,23 @@ PLAIN_TEXT = re.compile(r"[^\\`*_~\[!<&\n]*")
 
 
 class LiveCode:
-    """The lines of one fence: `text` and `html` of those that are complete."""
+    """The lines of one fence: `text` of those that are complete, and their `html`, whose last element is open."""
 
     def __init__(self, info: str) -> None:
-        self.html = ""
         self.text = ""
+        self._html = ""
         self._lines = Highlighter(language(info))
+        self._count = 0
+
+    @property
+    def html(self) -> str:
+        """The complete lines."""
+        return f"{self._html}</span>" if self._count else highlight("", "")
 
     def add(self, line: str) -> None:
         """A complete line."""
-        self.html += ("\n" if self.text else "") + self._lines.line(line)
+        self._html += between(self._count) + self._lines.line(line)
+        self._count += 1
         self.text += line + "\n"
 
     def follow(self, text: str) -> str:
@@ -33,13 +40,18 @@ class LiveCode:
         return text[end:]
 
     def draw(self, rest: str) -> str:
-        """All of it, with `rest` as the line that is being written."""
+        """All of it, with `rest` as the line that is being written; it gets its colours when it is complete."""
+        start = between(self._count)
         if not rest:
-            return self.html + SPOT + REST
-        start = "\n" if self.text else ""
+            return f"{self._html or start}{SPOT}{REST}</span>"
+        if start != "\n":  # the part is begun with the line: what is not decided stands inside
+            return f"{self._html}{start}{self._part(rest)}</span>"
+        return f"{self._html}{self._part(rest, start)}</span>"
+
+    def _part(self, rest: str, start: str = "") -> str:
         if len(rest) > LONG_LINE:  # it stays without colours: its text is final
-            return f"{self.html}{start}{escape(rest)}{SPOT}{REST}"
-        return f"{self.html}{SPOT}{start}{self._lines.peek(rest)}{REST}"
+            return f"{start}{escape(rest)}{SPOT}{REST}"
+        return f"{SPOT}{start}{escape(rest)}{REST}"
 
 
 class LiveLeaf:

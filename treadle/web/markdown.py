@@ -217,7 +217,8 @@ def code_start(info: str) -> str:
 
 def code(token: Any) -> str:
     """The lines of a fence, coloured. The last line end is not drawn."""
-    return highlight(language(token.info), token.content.removesuffix("\n"))
+    content = token.content.removesuffix("\n")
+    return escape(content) if token.type == "code_block" else highlight(language(token.info), content)
 
 
 def blocks(tokens: list[Any], source: str, leaf: Leaf, fence: Leaf = code) -> Iterator[str]:
