@@ -127,10 +127,11 @@ class Conversations:
         live ones. `before`: only ids below it. `limit`: only the newest so many."""
         which = "rev > :after" if after else "deleted = 0"
         older = "AND id < :before" if before else ""
-        newest = "" if limit is None else "ORDER BY id DESC LIMIT :limit"
-        return self._select(f"SELECT * FROM (SELECT {COLUMNS} FROM messages WHERE conversation = :conversation "
-                            f"AND {which} {older} {newest}) ORDER BY id",
-                            {"conversation": conversation, "after": after, "before": before, "limit": limit})
+        order = "ORDER BY id" if limit is None else "ORDER BY id DESC LIMIT :limit"
+        rows = self._select(
+            f"SELECT {COLUMNS} FROM messages WHERE conversation = :conversation AND {which} {older} {order}",
+            {"conversation": conversation, "after": after, "before": before, "limit": limit})
+        return rows if limit is None else rows[::-1]
 
     def oldest(self, conversation: int, *, shown: int, before: int = 0) -> int:
         """The id of the oldest of the newest `shown` live rows (with `before`: of those below that id), where there

@@ -40,6 +40,7 @@ def first(db: Database) -> None:
             followed INTEGER NOT NULL DEFAULT 0, created_at REAL NOT NULL, started_at REAL, answered_at REAL,
             deleted INTEGER NOT NULL DEFAULT 0, born INTEGER NOT NULL, rev INTEGER NOT NULL) STRICT""",
         "CREATE INDEX messages_by_rev ON messages (conversation, rev)",
+        "CREATE INDEX messages_shown ON messages (conversation, id) WHERE deleted = 0",  # a page: the newest hundred
         "CREATE UNIQUE INDEX one_active_reply ON messages (conversation) "
         "WHERE role = 'assistant' AND state IN ('waiting', 'streaming') AND deleted = 0",
         "CREATE UNIQUE INDEX sent_once ON messages (conversation, client_id) WHERE client_id IS NOT NULL",

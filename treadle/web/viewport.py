@@ -295,13 +295,16 @@ class Viewport:
         return self._kept.get(row.id) or self._kept.keep(row.id, render_reply(f"m{row.id}", row.text))
 
     async def _prepare(self, at: Position) -> None:
+        # a page has the newest rows, a stream those that changed last: each is found by an index of its own
+        rev = "rev" if min(at) > 0 else "+rev"
         replies = self._db.rows(
-            "SELECT id, text FROM messages WHERE conversation = ? AND rev > ? AND role = 'assistant' AND deleted = 0 "
-            "AND text != '' ORDER BY id DESC LIMIT ?", (self.conversation, min(at), PAGE))
-        missing = [row for row in replies if row["id"] not in self._lives and self._kept.get(row["id"]) is None]
-        if sum(len(row["text"]) for row in missing) > ON_LOOP:
-            for row in missing:
-                self._kept.keep(row["id"], await asyncio.to_thread(render_reply, f"m{row['id']}", row["text"]))
+            f"SELECT id FROM (SELECT id, role FROM messages WHERE conversation = ? AND {rev} > ? AND deleted = 0 "
+            "ORDER BY id DESC LIMIT ?) WHERE role = 'assistant'", (self.conversation, min(at), PAGE))
+        missing = [row["id"] for row in replies if row["id"] not in self._lives and self._kept.get(row["id"]) is None]
+        texts = [(id, self._rows.get(id).text) for id in missing]
+        if sum(len(text) for _, text in texts) > ON_LOOP:
+            for id, text in texts:
+                self._kept.keep(id, await asyncio.to_thread(render_reply, f"m{id}", text))
 
 
 class Viewports:
