@@ -1,5 +1,5 @@
-// What the server cannot do: panes, scrolling, drafts, saying that there is no server. Listeners
-// stand on the document: they hold for what comes later, and are there before htmx begins.
+// What the server cannot do: panes, scrolling, drafts, saying that there is no server.
+// Listeners stand on the document, before htmx begins: they hold for what comes later.
 {
 const root = document.documentElement;
 const $ = (selector, within = document) => within.querySelector(selector);
@@ -7,7 +7,7 @@ const byId = (id) => document.getElementById(id);
 const on = (name, run, first) => document.addEventListener(name, run, first);
 const hx = (name, run) => on(`htmx-${name}`, (event) => run(event.detail, event));
 const store = (box, key, value) => {
-  try { window[box][key] = value; } catch { /* forbidden: nothing is remembered */ }
+  try { window[box][key] = value; } catch { /* forbidden */ }
 };
 
 // ---- panes
@@ -60,19 +60,19 @@ on("toggle", ({target, newState}) => {
     ($(".opt[aria-current]", target) ?? $(".opt, .input", target))?.focus();
 }, true);
 
-// ---- the log: it follows at its end, and only there
-let log, pinned = true, lastTop = 0, fromEnd;
+// ---- the log: it follows at its end only
+let log, pinned = true, lastTop = 0, height, fromEnd;
 const gap = () => log.scrollHeight - log.clientHeight - log.scrollTop;
 const follow = () => {
   if (pinned) log.scrollTop = log.scrollHeight;
   byId("jump").hidden = gap() <= 2;
-  lastTop = log.scrollTop;
+  ({scrollTop: lastTop, clientHeight: height} = log);
 };
 const watchLog = () => {
   log = byId("log");
   log.onscroll = () => {
     if (gap() <= 2) pinned = byId("jump").hidden = true;
-    else if (log.scrollTop < lastTop - 1) pinned = false;
+    else if (log.scrollTop < lastTop - 1 && log.clientHeight === height) pinned = false;
     lastTop = log.scrollTop;
   };
   const away = (up) => { if (up && log.scrollTop > 0) pinned = false; }; // before a pixel moves

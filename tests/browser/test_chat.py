@@ -180,6 +180,14 @@ async def test_i68_a_reader_who_scrolled_up_is_not_moved_and_at_the_end_the_log_
     await expect(page.locator("#jump")).to_be_hidden()
     assert await at_the_end()
     await expect(log).to_be_focused()
+    await page.evaluate("document.getElementById('connection').append(document.getElementById('say-lost').content)")
+    await eventually(at_the_end, within=0.5)
+    await log.evaluate("""log => {
+        document.getElementById('connection').replaceChildren();  // a notice goes,
+        log.scrollTop;                                            // the browser moves the text down,
+        document.getElementById('log-items').append(...Array.from({length: 9}, () => document.createElement('hr')));
+    }""")                                                         # and more of it comes before the next frame
+    await eventually(at_the_end, within=0.5)
 
 
 async def test_thinking_is_folded_counts_its_seconds_and_stays_open_when_the_reader_opens_it(page, model):
