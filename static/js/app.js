@@ -60,7 +60,7 @@ on("toggle", ({target, newState}) => {
     ($(".opt[aria-current]", target) ?? $(".opt, .input", target))?.focus();
 }, true);
 
-// ---- the log: it follows at its end only
+// ---- the log, at its end followed
 let log, pinned = true, lastTop = 0, height, fromEnd;
 const gap = () => log.scrollHeight - log.clientHeight - log.scrollTop;
 const follow = () => {
