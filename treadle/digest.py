@@ -21,6 +21,10 @@ def digest(things: Any) -> str:
 
 
 def _plain(thing: Any) -> Any:
+    if callable(html := getattr(type(thing), "__html__", None)):  # a FastHTML component: as it is drawn
+        return html(thing)
+    if callable(component := getattr(type(thing), "__ft__", None)):
+        return component(thing)
     if (content := getattr(thing, "sha256", None)) is not None:
         return ["content", str(content)]  # of a file or a Table
     if isinstance(thing, set | frozenset):
@@ -29,8 +33,6 @@ def _plain(thing: Any) -> Any:
         return hashlib.sha256(thing).hexdigest()
     if is_dataclass(thing) and not isinstance(thing, type):
         return [_type(thing), {each.name: getattr(thing, each.name) for each in fields(thing)}]
-    if hasattr(thing, "tag") and hasattr(thing, "children") and hasattr(thing, "attrs"):  # a FastHTML component
-        return [thing.tag, list(thing.children), thing.attrs]
     if hasattr(thing, "isoformat"):
         return thing.isoformat()
     if callable(dump := getattr(thing, "model_dump", None)):

@@ -5,6 +5,8 @@ import threading
 import time
 from typing import Literal
 
+import pytest
+from fasthtml.common import NotStr, P
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -145,6 +147,28 @@ async def test_an_approval_of_the_same_table_stands_and_of_another_one_does_not(
     decided = done("Rows", "false", kind="approve", digest=digest)
     assert steps(await draw(of([{"a": 1}]), decided)) == {"Rows": False}
     assert (await draw(of([{"a": 2}]), decided)).open is not None
+
+
+class Badge:
+    """A component of an author's own: it says itself how it is drawn."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __ft__(self):
+        return P(self.text)
+
+
+@pytest.mark.parametrize("component", [lambda text: P(text), lambda text: P(NotStr(f"<b>{text}</b>")), Badge])
+async def test_an_approval_of_a_component_that_is_drawn_otherwise_is_asked_again(component):
+    def of(text):
+        async def flow(ui):
+            await ui.approve("This", component(text))
+        return flow
+
+    decided = done("This", "true", kind="approve", digest=(await draw(of("one"))).open.approve.digest)
+    assert (await draw(of("one"), decided)).finished
+    assert (await draw(of("two"), decided)).open is not None
 
 
 async def test_a_file_is_opened_on_the_loop_and_given_to_the_workflow():
