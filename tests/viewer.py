@@ -108,6 +108,10 @@ class Viewer:
             await self.cut()
             await asyncio.sleep(delay if hint is None else hint / 1000)
 
+    async def look(self, seconds: float) -> None:
+        """Go on looking for so many real seconds: the rhythm of a person or of a bad line, which no clock can move."""
+        await asyncio.sleep(seconds)
+
     def stop_reading(self) -> None:
         """Take nothing more from the socket."""
         self._may_read.clear()

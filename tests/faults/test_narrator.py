@@ -120,11 +120,11 @@ async def test_every_answered_click_is_said_once_in_order_whatever_is_killed(sto
     async def walk(tab: Viewer, first: int) -> None:
         for number in range(count):
             await story.click(tab, PLACES[(first + number) % 3])
-            await asyncio.sleep(gap)
+            await tab.look(gap)
 
     async def killing() -> None:
         for _ in range(kills):
-            await asyncio.sleep(random.uniform(0, gap * count / kills))
+            await viewers[0].look(random.uniform(0, gap * count / kills))
             await story.kill()
 
     await asyncio.gather(killing(), *(walk(viewer, number) for number, viewer in enumerate(viewers)))
