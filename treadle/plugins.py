@@ -122,11 +122,10 @@ class Plugins:
         text = b""
         try:
             text = path.read_bytes()
-            code, module_name = _version(path, text)
-            call = Call(lambda: _imported(module_name, path, folder), folder)
+            code, name = _version(path, text)
             with _streams():
-                module = call.wait(deadline_s)
-            return self._declared(module, path, order, code)
+                declared = Call(lambda: _declared(name, path, folder), folder).wait(deadline_s)
+            return [_placed(workflow, path, order, code, folder) for workflow in declared]
         except PluginError as error:
             card = error
         except Overdue as late:
@@ -135,24 +134,6 @@ class Plugins:
         except OSError as error:
             card = PluginError(f"The file cannot be read: {error.strerror}", file=shown(str(path), folder))
         return _broken(path, text, order, card, folder)
-
-    def _declared(self, module: ModuleType, path: Path, order: int, code: str) -> list[Workflow | Broken]:
-        """The workflows a module declares, in the order of their lines."""
-        file = shown(str(path), f"{self._folder}{os.sep}")
-        own = {id(value): value for value in vars(module).values()
-               if isinstance(value, Workflow) and value.fn.__module__ == module.__name__}
-        if not own:
-            raise PluginError("The file declares no workflow", file=file,
-                              hint="Put @workflow above an async def, or begin the file's name with an underscore.")
-        found: list[Workflow | Broken] = []
-        for each in sorted(own.values(), key=lambda workflow: workflow.fn.__code__.co_firstlineno):
-            try:
-                found.append(replace(each, file=file, order=order, code=code, training=_training(each, path)))
-            except OSError as error:
-                problem = f"training={each.training!r} cannot be read: {error.strerror}"
-                line = each.fn.__code__.co_firstlineno
-                found.append(Broken(each.endpoint, each.title, file, order, PluginError(problem, file=file, line=line)))
-        return found
 
     def _enter(self, item: Workflow | Broken) -> Workflow | Broken:
         """Give an item its address, or an error card at another one where the address is reserved or taken."""
@@ -172,7 +153,8 @@ class Plugins:
 
 def _version(path: Path, text: bytes) -> tuple[str, str]:
     """Register one version of a plugin with the finder: its code ("v_<hash>") and the name of its module."""
-    sources = {path.stem: _Source(path, text)}
+    own = path.stem.replace(".", "_")  # a dot would make it a module of a package that is not there
+    sources = {own: _Source(path, text)}
     waiting = [text]
     while waiting:
         for name in _helpers(waiting.pop()):
@@ -190,7 +172,7 @@ def _version(path: Path, text: bytes) -> tuple[str, str]:
     _finder.sources |= {f"{package}.{name}": source for name, source in sources.items()}
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
-    return code, f"{package}.{path.stem}"
+    return code, f"{package}.{own}"
 
 
 def _helpers(text: bytes) -> Iterator[str]:
@@ -204,10 +186,11 @@ def _helpers(text: bytes) -> Iterator[str]:
             yield from [node.module.partition(".")[0]] if node.module else [alias.name for alias in node.names]
 
 
-def _imported(name: str, path: Path, folder: str) -> ModuleType:
-    """Import one plugin. Whatever it raises becomes a `PluginError`."""
+def _declared(name: str, path: Path, folder: str) -> list[Workflow]:
+    """Import one plugin: the workflows it declares, in the order of their lines. Raises nothing but `PluginError`."""
     try:
-        return importlib.import_module(name)
+        own = {id(value): value for value in vars(importlib.import_module(name)).values()
+               if isinstance(value, Workflow) and value.fn.__module__ == name}
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not missing or missing == PACKAGE:
@@ -216,6 +199,23 @@ def _imported(name: str, path: Path, folder: str) -> ModuleType:
                     hint=f"python -m pip install {missing}") from error
     except BaseException as error:
         raise blame(error, folder, file=str(path)) from error
+    if not own:
+        raise PluginError("The file declares no workflow", file=shown(str(path), folder),
+                          hint="Put @workflow above an async def, or begin the file's name with an underscore.")
+    return sorted(own.values(), key=lambda workflow: workflow.fn.__code__.co_firstlineno)
+
+
+def _placed(workflow: Workflow, path: Path, order: int, code: str, folder: str) -> Workflow | Broken:
+    """A declared workflow with what only its file knows; an error card where its training cannot be read."""
+    file, training = shown(str(path), folder), workflow.training
+    try:
+        if training.endswith(".md") and "\n" not in training and len(training) < 200:
+            training = (path.parent / training).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError) as error:  # ValueError: no file can have that name
+        problem = f"training={training!r} cannot be read: {getattr(error, 'strerror', None) or error}"
+        line = workflow.fn.__code__.co_firstlineno
+        return Broken(workflow.endpoint, workflow.title, file, order, PluginError(problem, file=file, line=line))
+    return replace(workflow, file=file, order=order, code=code, training=training)
 
 
 @contextmanager
@@ -245,17 +245,9 @@ class _Lasting(io.StringIO):
         """Leave it open: the next print would fail."""
 
 
-def _training(workflow: Workflow, path: Path) -> str:
-    """What the model is told: the text itself, or that of the .md file it names. Raises `OSError`."""
-    text = workflow.training
-    if text.endswith(".md") and "\n" not in text and len(text) < 200:
-        return (path.parent / text).read_text(encoding="utf-8", errors="replace")
-    return text
-
-
 def _broken(path: Path, text: bytes, order: int, error: PluginError, folder: str) -> list[Workflow | Broken]:
     """The error cards of a file that does not load: one for each workflow it seems to declare, else for the file."""
-    match = _NAME.fullmatch(path.name)
+    match = _NAME.fullmatch(shown(path.name, folder))
     stem = match[2] if match else path.stem
     named = [(found["name"], found["title"]) for found in _DECLARED.finditer(text.decode("utf-8", "replace"))]
     if not named:

@@ -18,6 +18,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
+from .encoding import storable
 from .errors import PluginError
 
 T = TypeVar("T")
@@ -177,7 +178,8 @@ def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "
         lines = "".join(report.format_exception_only()).strip().splitlines()
         message = next((text for text in reversed(lines) if text and not text[0].isspace()), type(error).__name__)
         message = message.partition(f" ({OWN}")[0]  # an ImportError says where it looked
-    return PluginError(message[:500], file=shown(file, folder), line=line, details=details, hint=hint)
+    return PluginError(storable(message[:500]), file=shown(file, folder), line=line, details=storable(details),
+                       hint=hint)
 
 
 def folder_of(fn: Any) -> str:
@@ -188,4 +190,4 @@ def folder_of(fn: Any) -> str:
 
 def shown(file: str, folder: str) -> str:
     """A path as a person reads it: from the folder above that of the plugins."""
-    return file.removeprefix(os.path.dirname(folder.rstrip(os.sep)) + os.sep)
+    return storable(file.removeprefix(os.path.dirname(folder.rstrip(os.sep)) + os.sep))

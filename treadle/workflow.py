@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .encoding import storable
 from .errors import PluginError
 
 Author = Callable[..., Coroutine[Any, Any, Any]]  # an author's `async def name(ui)`
@@ -58,6 +59,7 @@ def workflow(title: str, *, message: str, training: str = "", icon: str = "workf
     for name, value in texts.items():
         if not isinstance(value, str):
             raise TypeError(f"{name}= of a workflow is text, not {type(value).__name__}.")
+        texts[name] = storable(value)  # the title is on every page
     if not title.strip() or not message.strip():
         raise TypeError("A workflow has a title and a message.")
     if isinstance(steps, str) or not all(isinstance(step, str) for step in steps):
@@ -70,9 +72,8 @@ def workflow(title: str, *, message: str, training: str = "", icon: str = "workf
             raise TypeError(f"{fn.__name__} becomes an address: name it with the letters a to z.")
         if len(inspect.signature(fn).parameters) != 1:
             raise TypeError(f"{fn.__name__} takes one parameter, ui.")
-        return Workflow(endpoint=fn.__name__, title=title, message=message, training=training, icon=icon, about=about,
-                        steps=tuple(steps), version=version, kind="workflow", fn=fn,
-                        file=fn.__code__.co_filename, order=0, code="")
+        return Workflow(**texts, endpoint=fn.__name__, steps=tuple(map(storable, steps)), version=version,
+                        kind="workflow", fn=fn, file=fn.__code__.co_filename, order=0, code="")
 
     return declare
 

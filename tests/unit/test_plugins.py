@@ -148,6 +148,26 @@ def test_a_file_of_which_nothing_is_known_is_called_by_its_name(folder):
     assert card(plugins, "content_gap").file == "plugins/070_content_gap.py"
 
 
+@pytest.mark.parametrize("name", ["040_hello.v2.py", "040 hello!.py", "04०_é.py", "040_hello\udcff.py"])
+def test_a_plugin_loads_whatever_its_file_is_called(folder, name):
+    found = load(folder, {name: plugin()}).get("hello")
+    assert isinstance(found, Workflow), found.error.message
+    assert found.file.encode()
+
+
+def test_a_broken_file_whose_name_is_no_text_can_be_drawn(folder):
+    for item in load(folder, {"040_b\udcff.py": "1 / 0\n"}).all():
+        assert f"{item.endpoint} {item.title} {item.file} {item.error.file}".encode()
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    (plugin().replace('"m"', '"m", training="\\0.md"'), "cannot be read"),
+    (plugin() + "\nimport sys\nsys.modules[__name__] = 5\n", "TypeError"),
+])
+def test_an_odd_file_does_not_keep_the_server_from_starting(folder, text, said):
+    assert said in card(load(folder, {"040_hello.py": text}), "hello").message
+
+
 def test_a_broken_helper_is_named_with_its_own_line(folder):
     error = card(load(folder, {"040_hello.py": "from ._bad import x\n" + plugin(), "_bad.py": "\n\nx = (\n"}), "hello")
     assert (error.file, error.line) == ("plugins/_bad.py", 3)

@@ -32,6 +32,14 @@ def test_a_workflow_takes_ui_and_nothing_else():
             return None
 
 
+def test_half_a_character_in_a_title_is_not_carried_to_every_page():
+    @workflow("Half \ud83d", message="\udc00", steps=["\ud800"])
+    async def half(ui):
+        pass
+
+    assert (half.title, half.message, half.steps) == ("Half \ufffd", "\ufffd", ("\ufffd",))
+
+
 def test_a_name_that_is_no_address_is_refused():
     with pytest.raises(TypeError, match="größe becomes an address"):
         @workflow("F", message="m")
