@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from .digest import digest
+from .encoding import storable
 from .errors import InvalidAnswer, NotFound, PluginError
 from .fields import FieldSpec, OpenFile, Upload, field
 from .shows import check as check_shown
@@ -239,17 +240,18 @@ class Ui:
         return self._shown - len(things) + 1
 
     def _slug(self, label: str, key: str, *, export: bool = False) -> str:
-        slug = slug_of(label, key)
         mark = "export " if export else ""
-        if not slug or mark + slug in self._slugs:
+        slug = plain = slug_of(label, key)
+        digits = 6
+        while not slug or mark + slug in self._slugs:
             mixed = hashlib.sha256("\0".join((label, key)).encode("utf-8", "surrogatepass")).hexdigest()
-            slug = f"{slug}-{mixed[:6]}".strip("-")
+            slug, digits = f"{plain}-{mixed[:digits]}".strip("-"), digits + 1
         self._slugs.add(mark + slug)
         return slug
 
     def _step(self, kind: Literal["ask", "approve"], label: str, key: Key | None, spec: FieldSpec | None,
               approve: Approve | None, default: Any, check: Callable[[Any], Any] | None) -> _Answer[Any]:
-        if not isinstance(label, str) or not label.strip():
+        if not isinstance(label, str) or not label.strip() or storable(label) != label:
             raise self._misuse("A step needs a label: a text.")
         try:
             name = (label, _key_text(key))

@@ -88,6 +88,17 @@ async def test_slugs_are_ascii_and_each_is_there_once():
     assert slugs == [item.slug for item in (await draw(flow, *(done(i.label, '"x"') for i in drawing.items))).items]
 
 
+async def test_two_labels_whose_hashes_begin_alike_have_two_slugs():
+    labels = ("\u554f\u6a77\u4e00", "\u554f\u6b53\u4e00")
+
+    async def flow(ui):
+        for label in labels:
+            await ui.ask(label, str)
+
+    first, second = (item.slug for item in (await draw(flow, *(done(label, '"x"') for label in labels))).items)
+    assert (first, second[:6]) == ("db83bb", "db83bb") and first != second
+
+
 def test_a_slug_is_never_longer_than_an_address_should_be():
     assert len(slug_of("word " * 100)) <= 60
 

@@ -61,6 +61,7 @@ async def test_a_type_that_cannot_be_asked_for_is_named_with_its_line():
 
 @pytest.mark.parametrize(("call", "said"), [
     (lambda ui: ui.ask("", str), "A step needs a label"),
+    (lambda ui: ui.ask("Half \ud83d", str), "A step needs a label"),
     (lambda ui: ui.ask("A", str, key=1.5), "key= is a number, a text or a tuple of them, not float"),
     (lambda ui: ui.show(object()), "object cannot be shown"),
     (lambda ui: ui.approve("A", object()), "object cannot be shown"),
