@@ -23,9 +23,9 @@ PLUGINS = [path for path in PYTHON if path.parent == ROOT / "plugins"]
 
 # Each module imports only modules above it in this list: errors knows nothing, core knows all.
 LAYERS = [
-    "errors", "clock", "config", "digest", "logs", "schema", "db", "feed", "tasks", "folder", "files", "fields",
-    "workflow", "worker", "shows", "ui", "replay", "plugins", "runs", "conversation", "narrator", "llm_status",
-    "llm_wire", "demo", "llm_pull", "llm", "context", "replies", "core",
+    "errors", "clock", "config", "encoding", "digest", "logs", "schema", "db", "feed", "tasks", "folder", "files",
+    "fields", "workflow", "worker", "shows", "ui", "replay", "plugins", "runs", "conversation", "narrator",
+    "llm_status", "llm_wire", "demo", "llm_pull", "llm", "context", "replies", "core",
 ]
 LATE = {"httpx", "ollama", "pydantic", "pygments", "nh3", "sqlite_utils", "markdown_it", "mdit_py_plugins"}
 WEB_ONLY = {"fasthtml", "starlette", "uvicorn", "fastcore"}

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 from .clock import Clock
 from .db import Database, Params
+from .encoding import storable
 from .errors import Conflict, InvalidAnswer, NotFound, TooLarge
 from .feed import Feed
 
@@ -368,12 +369,3 @@ class Conversations:
 def joined(pieces: Iterable[Piece], kind: str) -> str:
     """The text of one kind of the pieces."""
     return "".join(piece.text for piece in pieces if piece.kind == kind)
-
-
-def storable(text: str) -> str:
-    """The text as SQLite can keep it: halves of a surrogate pair are joined, a lone half becomes U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NewType
 
+from .encoding import storable
 from .errors import InvalidAnswer, NotFound
 from .files import File, FileId
 
@@ -99,7 +100,7 @@ class FieldSpec:
             if self.max_length is not None and len(value) > self.max_length:
                 raise _refused(f"{self.label} is {len(value):,} characters; the limit is {self.max_length:,}.",
                                "Shorten it.")
-            if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+            if storable(value) != value:
                 raise _refused("This text holds half a character, which cannot be stored.", "Type it again.")
             return value
         raise _refused(f"{_short(value)} does not fit: {self.label} is {_NAMES[self.kind]}.")

@@ -12,8 +12,9 @@ from loguru import logger
 
 from .clock import Clock
 from .context import Context
-from .conversation import Conversations, Ending, Message, Place, storable
+from .conversation import Conversations, Ending, Message, Place
 from .db import Database
+from .encoding import storable
 from .errors import NotFound, OllamaDown, StorageError, TreadleError
 from .llm import Llm, Piece
 from .tasks import Tasks

@@ -7,8 +7,9 @@ import sqlite3
 import pytest
 
 from tests.clock import ManualClock
-from treadle.conversation import FIRST, MAX_TEXT, SWEEP, Conversations, Message, Place, storable
+from treadle.conversation import FIRST, MAX_TEXT, SWEEP, Conversations, Message, Place
 from treadle.db import Database
+from treadle.encoding import storable
 from treadle.errors import Conflict, InvalidAnswer, NotFound, TooLarge
 from treadle.feed import Feed
 
