@@ -111,7 +111,7 @@ GAPS = [(0.05, 1, 20), (0.1, 3, 20), (1, 3, soak(7, 20)),
 
 
 @pytest.mark.parametrize(("gap", "tabs", "count"), GAPS)
-@pytest.mark.parametrize("kills", range(soak(2, 10)))  # how often it is killed; 0: never
+@pytest.mark.parametrize("kills", range(soak(2, 5)))  # how often it is killed; 0: never
 async def test_every_answered_click_is_said_once_in_order_whatever_is_killed(story, gap, tabs, count, kills):
     viewers = [await Viewer(story.server.address, dict(story.server.cookies)).load("/docs") for _ in range(tabs)]
     following = [asyncio.create_task(viewer.follow()) for viewer in viewers]
