@@ -16,8 +16,8 @@ from loguru import logger
 from .highlight import escape, highlight
 
 PLAIN_OVER = 200_000  # characters; a longer message is plain text, whole
-LEAF_OVER = 16_000    # characters of one paragraph; a longer one keeps its words but not its marks
-SIGNS_OVER = 2_000    # of `[ ! * _ ~ < &` and backticks in one paragraph, likewise: their cost grows with the square
+LEAF_OVER = 64_000    # characters of one paragraph; a longer one keeps its words but not its marks
+SIGNS_OVER = 2_000    # of `[ ! * _ ~ < &`, backticks and line ends in one paragraph, likewise: hostile texts have many
 NESTING = 60          # levels; a list or quote that goes deeper is plain text
 COLUMNS = 60          # a table that has more is none
 HTML_OVER = 2_000_000  # characters of HTML; a text that becomes more of it is plain text, whole
@@ -28,7 +28,7 @@ UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u2
                     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]")
 LINK = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:[/?#].*)?|mailto:[^\s:/?#@]+@[a-z0-9.-]+(?:\?.*)?",
                   re.I | re.S)
-SIGNS = re.compile(r"[\[!*_~<&`]")
+SIGNS = re.compile(r"[\[!*_~<&`\n]")
 TAG = re.compile(r"<[a-z0-9]+")
 INLINE = {"strong_open": "<strong>", "strong_close": "</strong>", "em_open": "<em>", "em_close": "</em>",
           "s_open": "<del>", "s_close": "</del>", "softbreak": "\n", "hardbreak": "<br>\n", "link_close": "</a>"}

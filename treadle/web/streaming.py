@@ -25,7 +25,8 @@ QUICK_S = 0.002        # what takes less may be drawn at every flush, and on the
 AT_ONCE = 400          # characters that are added on the loop at once
 SIGNS = 80             # of Markdown in an unfinished block that is drawn on the loop; hostile texts have many
 PART = 2_000           # characters of plain text in one element: appending to a long one costs the browser its layout
-SIGN = re.compile(r"[\[!*_`<>~&|\\\n]|(?:[-+>] ?){3}")
+SIGN = re.compile(r"[\[!*_`<>~&|\\\n]")
+NESTED = re.compile(r"(?:[-*+] |> ?|\d[.)] ){10}")
 FENCES = re.compile(r"(?:`{3,}|~{3,})[ \t]*([^\s`]+)")
 
 
@@ -103,7 +104,8 @@ class LiveMarkdown:
         tail = self._growing.source + text
         return (not markdown.is_warm() or len(text) > AT_ONCE or len(tail) > ON_LOOP
                 or self._length + len(text) > (CLOSE_ON_LOOP if close else PLAIN_OVER)
-                or len(SIGN.findall(tail)) > SIGNS or not all(map(loaded, FENCES.findall(tail))))
+                or len(SIGN.findall(tail)) > SIGNS or NESTED.search(tail) is not None
+                or not all(map(loaded, FENCES.findall(tail))))
 
     def _whole(self) -> str:
         self._text = ["".join(self._text)]
