@@ -87,8 +87,8 @@ class Narrator:
         place = (conversation, endpoint)
         if place in self._greeted or self._plugins.get(endpoint) is None:
             return
-        self._greeted.add(place)
         self.arrive(conversation, endpoint)
+        self._greeted.add(place)
 
     def pending(self, conversation: int) -> bool:
         """Whether something is still to be said in `conversation`."""
@@ -108,9 +108,10 @@ class Narrator:
         written = self._written.get(place)
         if written is not None and self._clock.monotonic() - written < SAME_ARRIVAL_S:
             return None
-        arrival: int = self._db.one(
-            "INSERT INTO arrivals (conversation, endpoint, created_at) VALUES (?, ?, ?) RETURNING id",
-            (conversation, endpoint, self._clock.now()))["id"]
+        with self._db.transaction():
+            arrival: int = self._db.one(
+                "INSERT INTO arrivals (conversation, endpoint, created_at) VALUES (?, ?, ?) RETURNING id",
+                (conversation, endpoint, self._clock.now()))["id"]
         self._pending.add(place)
         return arrival
 

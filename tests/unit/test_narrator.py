@@ -8,7 +8,7 @@ from tests.clock import ManualClock
 from treadle.config import Settings
 from treadle.conversation import Conversations
 from treadle.db import Database
-from treadle.errors import NotFound, PluginError
+from treadle.errors import NotFound, PluginError, StorageError
 from treadle.feed import Feed
 from treadle.narrator import Narrator
 from treadle.plugins import Plugins
@@ -264,3 +264,13 @@ async def test_conversations_do_not_silence_each_other(desk):
     desk.click("alpha", conversation=2)
     await desk.clock.advance(1)
     assert [m.endpoint for m in desk.conversations.messages(2)] == desk.said == ["alpha"]
+
+
+async def test_an_arrival_the_disk_refused_is_announced_by_the_next_stream(desk):
+    desk.db.execute("PRAGMA query_only = ON")
+    with pytest.raises(StorageError):
+        desk.narrator.first_stream(1, "alpha")
+    desk.db.execute("PRAGMA query_only = OFF")
+    desk.narrator.first_stream(1, "alpha")
+    await desk.clock.advance(1)
+    assert desk.said == ["alpha"]
