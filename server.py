@@ -45,7 +45,7 @@ def main() -> None:
     """Serve until Ctrl-C or SIGTERM. Exit code 1 and one sentence when it cannot start."""
     args = arguments()
     from treadle.config import Settings
-    from treadle.errors import StartError
+    from treadle.errors import StartError, StorageError
 
     settings = Settings(data=args.data.absolute(), host=args.host, port=args.port, token=not args.no_token,
                         open_browser=args.open, dev=args.dev, demo=args.demo)
@@ -55,7 +55,7 @@ def main() -> None:
         from treadle.web.serve import run
 
         run(settings)
-    except StartError as error:
+    except (StartError, StorageError) as error:
         sys.exit(f"{error.message} {error.hint}".strip())
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("treadle", "plugins"):

@@ -45,7 +45,8 @@ class Core:
     async def open(cls, settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Self]:
         """Lock the folder, check the database, settle what a kill left behind, and begin to work.
 
-        Raises `StartError`. Leaving cancels the tasks, which settle what they write, and gives the folder back.
+        Raises `StartError`, and `StorageError` where the disk has no room for that. Leaving cancels the tasks, which
+        settle what they write, and gives the folder back.
         """
         folder = DataFolder(settings.data)
         try:
@@ -58,6 +59,7 @@ class Core:
                 core.llm.start()
                 core.replies.start()
                 core.narrator.start()
+                core.tasks.start(core.db.check_large(), name="check of the database")
                 yield core
             finally:
                 await core.tasks.close()

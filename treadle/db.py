@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from .errors import StartError, StorageError
 Params = Sequence[Any] | Mapping[str, Any]
 SCHEMA_VERSION = 1  # PRAGMA user_version; raise it with every migration added to schema.py
 QUICK_CHECK_LIMIT = 100_000_000  # bytes; above it the check runs after serving has begun
+REFUSALS = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
+            sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_BUSY}  # BUSY: another program has held the file for 2 s
 
 
 class Database:
@@ -45,8 +47,9 @@ class Database:
             for pragma in ("journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON", "busy_timeout = 2000",
                            "temp_store = MEMORY"):
                 self.connection.execute(f"PRAGMA {pragma}")
-            if not self._memory and Path(path).stat().st_size <= QUICK_CHECK_LIMIT:
-                self.check()
+            self._large = not self._memory and Path(path).stat().st_size > QUICK_CHECK_LIMIT
+            if not self._large:
+                self._check(self.connection)
             self._migrate()
             if marker is not None and not marker.exists():
                 marker.touch()
@@ -56,9 +59,18 @@ class Database:
                              ) from error
         self.epoch: str = self.one("SELECT value FROM meta WHERE key = 'epoch'")["value"]
 
-    def check(self) -> None:
-        """Raise `StartError` if SQLite finds the file damaged."""
-        verdict = self.connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    async def check_large(self) -> None:
+        """Once serving has begun: check a database that was too large for it before, in a thread with a connection of
+        its own. Raises `StartError` as opening does."""
+        def work() -> None:
+            with closing(sqlite3.connect(self.path)) as connection:
+                self._check(connection)
+
+        if self._large:
+            await asyncio.to_thread(work)
+
+    def _check(self, connection: sqlite3.Connection) -> None:
+        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise StartError(f"The database {self.path} is damaged: {verdict}.",
                              hint="It was left as it is. Restore a backup, or choose another folder with --data.")
@@ -76,8 +88,8 @@ class Database:
         """Run one statement. Raises `StorageError` when the disk refuses."""
         try:
             return self.connection.execute(sql, params)
-        except sqlite3.OperationalError as error:
-            if any(word in str(error) for word in ("full", "readonly", "disk I/O")):
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in REFUSALS:
                 raise StorageError(f"The disk refused to save: {error}.",
                                    hint="Make room, then try again. Nothing that was saved is lost.") from error
             raise

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -43,10 +44,11 @@ class DataFolder:
 
     def secret(self, name: str) -> str:
         """The secret kept under `name`, made at the first call: 128 bits, readable by the owner only."""
-        file = self.path / name
-        if not file.exists():
-            self._write(name, secrets.token_urlsafe(16))
-        return file.read_text().strip()
+        with suppress(FileNotFoundError):
+            if kept := (self.path / name).read_text().strip():  # a loss of power may have left an empty file
+                return kept
+        self._write(name, made := secrets.token_urlsafe(16))
+        return made
 
     def announce(self, **facts: Any) -> None:
         """Say where this server listens, for commands beside it. Counts only while the lock is held."""

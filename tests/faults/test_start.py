@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 
 from tests.harness import NOWHERE, Server, free_port, same_origin
+from treadle.clock import Clock
 from treadle.config import ROOT
+from treadle.conversation import FIRST, Conversations, Place
+from treadle.db import Database
+from treadle.feed import Feed
 
 
 def start(*args: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -72,6 +76,20 @@ def test_a_second_server_on_the_same_folder_is_refused_and_the_first_goes_on(ser
     assert f"Another Treadle at {server.address} already uses" in again, "the same command twice says where it runs"
     assert files(server.data) == before
     assert server.ready()
+
+
+def test_a_disk_without_room_for_what_a_kill_left_is_said(tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    db = Database(data / "treadle.db")
+    conversations = Conversations(db, Feed(db), Clock())
+    _, reply = conversations.ask(FIRST, "Why?", client_id="c1", place=Place(), waiting=False)
+    conversations.write(reply.id, text="w" * 60_000)  # it stays streaming, as after a kill
+    db.close()
+    said = sentence(subprocess.run(
+        ["bash", "-c", 'ulimit -f 40 && exec "$@"', "bash", sys.executable, str(ROOT / "server.py"), "--no-open",
+         "--port", "0", "--data", str(data)], capture_output=True, text=True, timeout=20))
+    assert "The disk refused to save" in said and "Make room" in said
 
 
 def test_a_damaged_database_is_said_and_left_as_it_is(tmp_path):

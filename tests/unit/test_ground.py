@@ -6,11 +6,12 @@ import asyncio
 import os
 import sqlite3
 import stat
+from contextlib import closing
 
 import pytest
 
 from treadle.db import Database
-from treadle.errors import StartError
+from treadle.errors import StartError, StorageError
 from treadle.feed import Feed
 from treadle.folder import DataFolder
 from treadle.tasks import Tasks
@@ -128,6 +129,33 @@ def test_a_damaged_database_is_refused_and_left_as_it_is(tmp_path):
     assert path.read_bytes() == damaged
 
 
+async def test_a_large_database_is_checked_beside_serving(tmp_path, monkeypatch):
+    path = tmp_path / "treadle.db"
+    database = Database(path)
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    monkeypatch.setattr("treadle.db.QUICK_CHECK_LIMIT", 0)
+    database = Database(path)
+    await database.check_large()
+    database.close()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-4096] + b"\xff" * 4096)
+    database = Database(path)
+    with pytest.raises(StartError, match="damaged"):
+        await database.check_large()
+    database.close()
+
+
+def test_a_database_another_program_holds_refuses_for_now(db):
+    db.execute("PRAGMA busy_timeout = 0")
+    with closing(sqlite3.connect(db.path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError, match="locked"), Feed(db).change():
+            pass
+    with Feed(db).change() as rev:
+        put(db, "a", rev)
+
+
 def test_a_database_of_a_newer_version_is_refused(tmp_path):
     path = tmp_path / "treadle.db"
     Database(path).close()
@@ -153,6 +181,13 @@ def test_a_secret_is_made_once_and_only_its_owner_may_read_it(tmp_path):
     assert folder.secret("token") == secret
     assert len(secret) >= 22  # 128 bits
     assert stat.S_IMODE(os.stat(tmp_path / "token").st_mode) == 0o600
+    folder.close()
+
+
+def test_an_empty_secret_that_a_loss_of_power_left_opens_nothing(tmp_path):
+    (tmp_path / "token").write_text("")
+    folder = DataFolder(tmp_path)
+    assert folder.secret("token") == folder.secret("token") != ""
     folder.close()
 
 
