@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import socket
 import statistics
 import subprocess
@@ -369,6 +370,7 @@ def rows() -> list[Row]:
             async with Core.open(Settings(data=Path(data), ollama_host=NOBODY)) as core:
                 raw, queues = Raw(), Queues()
                 async with listening(create_app(core)) as ours, listening(raw) as port, listening(queues) as queue_port:
+                    gc.freeze()  # as the product does
                     sides = Sides(core, ours, raw, port, queues, queue_port)
                     found = [*await delivery_rows(sides), *await latency_rows(sides)]
                     raw.close(), queues.close()

@@ -19,7 +19,7 @@ from .routes.login import Door
 fh_cfg.indent = False  # else white space between elements, and twice the bytes
 fh_cfg.auto_name = False  # else every link, button and form with an id gets a name
 
-LAST = "places"  # /{endpoint} and /{endpoint}/{run} match what no other file took
+FIRST = "places"  # the pages of the menu; each route looked at before them would cost them 2 us
 
 
 def create_app(core: Core) -> Guard:
@@ -32,6 +32,7 @@ def create_app(core: Core) -> Guard:
                    secret_key=core.folder.secret("key"), hdrs=[], htmlkw={"lang": "en"},
                    exception_handlers=handlers(), middleware=[Middleware(Unexpected)])
     app.state.core = core
+    app.router.redirect_slashes = False  # /files is no page, and /files/ is none either
     modules = [assets, *_modules()]
     for module in modules:
         app.router.routes.extend(getattr(module, "routes", ()))
@@ -45,7 +46,8 @@ def create_app(core: Core) -> Guard:
 
 
 def _modules() -> list[ModuleType]:
-    names = sorted((info.name for info in pkgutil.iter_modules(routes.__path__)), key=lambda name: (name == LAST, name))
+    found = [info.name for info in pkgutil.iter_modules(routes.__path__)]
+    names = sorted(found, key=lambda name: (name != FIRST, name))
     return [importlib.import_module(f"{routes.__name__}.{name}") for name in names]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
@@ -58,6 +59,11 @@ class Web:
         if self.conversation == FIRST:
             return path
         return f"{path}{'&' if '?' in path else '?'}chat={self.conversation}"
+
+
+# FastHTML asks for these parameters at every request, and finding them out anew is an eighth of a page
+Web.__from_request__.__func__.__signature__ = signature(
+    Web.__from_request__.__func__, eval_str=True)
 
 
 def place_of(core: Core, path: str) -> Place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -115,6 +116,7 @@ async def _opened(server: Server, core: Core, guard: Guard) -> None:
     """Once it listens: say so, and open the browser."""
     while not server.started:
         await asyncio.sleep(0)
+    gc.freeze()  # what the start has made stays; looking through it would hold the loop for 20 ms now and then
     settings = core.settings
     address = f"http://{'[::1]' if settings.host == '::1' else '127.0.0.1'}:{settings.port}"
     link = f"{address}/login?token={core.folder.secret('token')}" if settings.token else address

@@ -1,9 +1,11 @@
 """The pages of the menu: home, each workflow before its first answer, and each run."""
 
 from fasthtml.core import APIRouter
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import RedirectResponse, Response
 
 from ...errors import NotFound
+from ...plugins import RESERVED
 from ...workflow import HOME, Broken
 from ..components.faults import BrokenPage
 from ..components.home import HomePage
@@ -12,6 +14,15 @@ from ..layout import page, prepare
 from ..run_pages import LISTED, drawn_for, new_page, run_page
 
 ar = APIRouter()
+
+
+class PlaceName(StringConvertor):
+    """The first segment of a place's address: none that is taken, so that places are looked for before all else."""
+
+    regex = rf"(?!(?:{'|'.join(sorted(RESERVED - {HOME.endpoint}))})(?:/|$))[^/]+"
+
+
+register_url_convertor("place", PlaceName())
 
 
 @ar.get("/")
@@ -25,7 +36,7 @@ async def home(web: Web) -> Response:
     return page(web, title="Home", body=body, endpoint=HOME.endpoint)
 
 
-@ar.get("/{endpoint}")
+@ar.get("/{endpoint:place}")
 async def place(web: Web, endpoint: str) -> Response:
     """A workflow: its first step, drawn without rows, and its unfinished runs. A broken one: its error card."""
     found = web.core.plugins.get(endpoint)
@@ -39,7 +50,7 @@ async def place(web: Web, endpoint: str) -> Response:
     return await new_page(web, endpoint)
 
 
-@ar.get("/{endpoint}/{key}")
+@ar.get("/{endpoint:place}/{key}")
 async def run(web: Web, endpoint: str, key: str) -> Response:
     """A run, at the address of its workflow."""
     if web.core.plugins.get(endpoint) is None:
