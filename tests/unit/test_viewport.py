@@ -27,7 +27,7 @@ class Look:
         self.page, self.at = self.load()
 
     def load(self) -> tuple[Page, Position]:
-        cursor, rows = self.view.page_rows()
+        cursor, rows = self.view.page_rows(self.core.feed.rev)
         return Page(SHELL.format(rows)), self.view.position(cursor)
 
     def frame(self) -> Frame:
@@ -209,6 +209,12 @@ async def test_i4_a_page_of_any_instant_and_its_stream_give_the_whole(look):
         assert look.same()
 
 
+async def test_a_page_that_began_before_a_change_has_a_cursor_before_it(look):
+    began = look.core.feed.rev
+    look.ask()
+    assert look.view.page_rows(began)[0] == f"{look.core.db.epoch}-{began}"
+
+
 async def test_a_viewer_far_behind_gets_the_rows_of_a_page(look):
     for number in range(PAGE):
         look.end(look.ask(f"q{number}"))
@@ -280,7 +286,7 @@ async def test_while_the_rendering_is_behind_frames_carry_no_id_and_the_place_is
     frame = look.frame()
     assert frame.data and not frame.data.startswith(b"id:")
     assert look.at.rows > look.at.text == low
-    assert int(look.view.page_rows()[0].rpartition("-")[2]) == low
+    assert int(look.view.page_rows(look.core.feed.rev)[0].rpartition("-")[2]) == low
     held_up.set()
     await until(lambda: look.view.frame(look.at).end.text > low)
     frame = look.frame()
@@ -326,9 +332,9 @@ async def test_a_viewer_that_has_a_text_does_not_get_it_again_when_it_is_rendere
 
 async def test_a_page_waits_a_moment_for_a_rendering_and_then_is_drawn_as_far_as_it_is(look, held_up):
     reply = look.ask()
-    look.view.page_rows()
+    look.load()
     look.end(reply, rest="long " * 1000)
-    look.view.page_rows()
+    look.load()
     preparing = asyncio.create_task(look.view.prepare())
     await look.core.clock.advance(1)
     await preparing

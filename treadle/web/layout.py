@@ -53,9 +53,7 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
             f'<hx-partial hx-target="#tab" hx-swap="outerHTML settle:0">{shell.tab_label(tab)}</hx-partial>'
             f'<hx-partial hx-target="#menu" hx-swap="innerMorph settle:0">{menu}</hx-partial>', status)
     conversation, conversations = web.conversation, web.core.conversations
-    cursor, rows = viewport_of(web).page_rows()
-    epoch, _, rev = cursor.rpartition("-")
-    cursor = f"{epoch}-{min(int(rev), web.rev)}"  # what is in #main may be as old as the request
+    cursor, rows = viewport_of(web).page_rows(web.rev)  # what is in #main may be as old as the request
     model = web.core.llm.status
     pane = shell.chat_pane(
         model=f"{ModelPicker(model)}{AddressForm(model.host)}", condition=str(Condition(model)), log=rows, place=name,

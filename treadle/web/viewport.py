@@ -117,14 +117,17 @@ class Viewport:
 
     # -- a page
 
-    def page_rows(self) -> tuple[str, str]:
-        """The cursor of a page, and the inside of its #log-items. Nothing may be awaited until the page is drawn."""
+    def page_rows(self, since: int) -> tuple[str, str]:
+        """The cursor of a page, and the inside of its #log-items. Nothing may be awaited until the page is drawn.
+
+        `since`: the rev at which drawing the page began; the rest of it may be as old as that.
+        """
         self._follow()
         newest = self._newest()
         if self._log[0] != newest:
             log = "".join(self._row(row) for row in self._rows.messages(self.conversation, limit=PAGE))
             self._log = (newest if all(live.finished for live in self._lives.values()) else -1, log)
-        return f"{self._db.epoch}-{self._rendered()}", self._log[1]
+        return f"{self._db.epoch}-{min(since, self._rendered())}", self._log[1]
 
     async def prepare(self) -> None:
         """Render off the loop what the page will need and what is costly."""
