@@ -70,6 +70,10 @@ async def test_half_typed_text_stays_while_the_run_changes_around_it(page):
     await other.get_by_role("button", name="Undo").click()
     await expect(other.locator("#f-days")).to_be_focused()
     await expect(page.locator("#f-days")).to_have_value("12")
+    await other.get_by_role("button", name="Revert to Where").click()
+    await other.locator("#f-where").fill("Oslo")
+    await other.locator("#f-where").press("Enter")
+    await expect(other).to_have_title("Trip, Oslo · Treadle")
 
 
 async def test_two_answers_wait_for_a_decision_while_the_other_tab_goes_on(page, watch):
@@ -86,7 +90,7 @@ async def test_two_answers_wait_for_a_decision_while_the_other_tab_goes_on(page,
     await other.locator("#f-note").wait_for()
     await expect(page.locator("#step-days .facts")).to_contain_text("Yours")
     await page.get_by_role("link", name="Go on with the stored one").click()
-    await expect(page.locator("#f-note")).to_be_visible()
+    await expect(page.locator("#f-note")).to_be_focused()
     await expect(page.locator("#step-days .sum")).to_have_text("3")
 
 

@@ -32,6 +32,11 @@ async def prepare(web: Web) -> None:
         await viewport_of(web).prepare()
 
 
+def title_tag(title: str) -> str:
+    """The title of the tab; in a fragment htmx takes it from there."""
+    return f"<title>{escape(title)} · Treadle</title>"
+
+
 def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = "", status: int = 200) -> Response:
     """Answer with a page. `body` goes into the column of #main and begins with its head (an h1).
 
@@ -45,7 +50,7 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
     tab = "Home" if endpoint == "home" else "Workflow" if place else "Page"
     chat = web.url("")
     menu = shell.menu(shell.places_of(web.core.plugins.all()), endpoint, chat)
-    head = f"<title>{escape(title)} · Treadle</title>"
+    head = title_tag(title)
     if web.fragment:
         return HTMLResponse(
             f'{head}{inside}'
@@ -72,5 +77,5 @@ def plain_page(*, title: str, body: Any, status: int, refresh: str = "") -> Resp
     """A page without the shell: it needs no core and no token. `refresh`: the address it goes on to by itself."""
     on = f'<meta http-equiv="refresh" content="0;url={escape(refresh)}">' if refresh else ""
     return HTMLResponse(
-        f'<!doctype html><html lang="en"><head>{shell.head()}{on}<title>{escape(title)} · Treadle</title></head>'
+        f'<!doctype html><html lang="en"><head>{shell.head()}{on}{title_tag(title)}</head>'
         f'<body><main class="plain">{GLYPH}{draw(body)}</main></body></html>', status)

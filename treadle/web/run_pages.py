@@ -17,7 +17,7 @@ from .components.runs import RunBody, RunRows, is_held
 from .components.shows import SHORT
 from .components.steps import Drawn, Refusal, run_path
 from .deps import Web
-from .layout import page, prepare
+from .layout import page, prepare, title_tag
 from .problems import reference
 
 LISTED = 10  # runs in one list
@@ -63,7 +63,7 @@ async def run_body(web: Web, key: str, refusal: Refusal | None = None, *, status
     view = await web.core.runs.draw(key)
     drawn = replace(_for_run(view, drawn_for(web, focus=focus)), check=check)
     headers = {"HX-Reswap": "outerHTML"} if refusal is not None and is_held(view, refusal) else None
-    return HTMLResponse(await _drawing(view, drawn, refusal), status, headers)
+    return HTMLResponse(f"{title_tag(view.title)}{await _drawing(view, drawn, refusal)}", status, headers)
 
 
 async def changed(web: Web, run: Run) -> Response:

@@ -216,7 +216,7 @@ def OutdatedCard(run: Run, drawn: Drawn, refusal: Refusal) -> str:
 
 def _go_on(run: Run, label: str, drawn: Drawn) -> str:
     return (f'<a class="btn solid" href="{escape(drawn.url(run_path(run)))}" '
-            f'hx-get="{escape(drawn.url(f"/runs/{quote(run.key)}/body"))}" {_redraw(run, drawn)}>{label}</a>')
+            f'hx-get="{escape(drawn.url(f"/runs/{quote(run.key)}/body?focus=yes"))}" {_redraw(run, drawn)}>{label}</a>')
 
 
 def _words(step: Step, refusal: Refusal) -> str:

@@ -131,11 +131,13 @@ async def _change(web: Web, change: Awaitable[Run]) -> Response:
 
 
 @ar.get("/runs/{key}/body")
-async def body(web: Web, key: str, rev: str = "") -> Response:
-    """The run as it is now, for a page that shows it. `rev`: what that page shows already; then nothing comes."""
+async def body(web: Web, key: str, rev: str = "", focus: str = "") -> Response:
+    """The run as it is now, for a page that shows it. `rev`: what that page shows already; then nothing comes.
+    `focus`: a person asked for it, and goes on in it.
+    """
     if rev and rev == str(web.core.runs.get(key).rev):
         return Response(status_code=204)
-    return await run_body(web, key)
+    return await run_body(web, key, focus=bool(focus))
 
 
 @ar.get("/runs/uploads/{upload}")
