@@ -345,6 +345,14 @@ async def test_a_page_waits_a_moment_for_a_rendering_and_then_is_drawn_as_far_as
     assert look.page[f"m{reply}-body"].text.count("long") == 1000
 
 
+async def test_preparing_keeps_nothing_of_a_reply_that_is_being_written(look):
+    look.end(look.ask(), rest="long " * 2000)
+    reply = look.ask()
+    view = Viewports(look.core).of(1)
+    await view.prepare_after(Position(0, 0))
+    assert view._kept.get(reply) is None and "long" in view._kept.get(2)
+
+
 # -- nobody looks
 
 

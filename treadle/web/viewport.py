@@ -307,6 +307,8 @@ class Viewport:
         texts = [(id, self._rows.get(id).text) for id in missing]
         if sum(len(text) for _, text in texts) > ON_LOOP:
             for id, text in texts:
+                if not text:  # it is being written, or said nothing
+                    continue
                 self._kept.keep(id, await asyncio.to_thread(render_reply, f"m{id}", text))
 
 
