@@ -178,13 +178,14 @@ class Conversations:
         """
         if not self.exists(conversation):
             raise NotFound(f"There is no conversation {conversation}.")
-        text = storable(text)
+        text, client_id = storable(text), storable(client_id)
+        place = Place(storable(place.endpoint), storable(place.run))
         if not text.strip():
             raise InvalidAnswer("The message is empty.", field="text", hint="Write something, then send it.")
         if (size := len(text.encode())) > MAX_TEXT:
             raise TooLarge(f"The message is {-(-size // 1000):,} KB; the limit is {MAX_TEXT // 1000} KB.",
                            hint="Shorten it, then send it.")
-        if (question := self._sent(conversation, client_id)) is not None:
+        if (question := self._sent(conversation, "user", client_id)) is not None:
             newest = self._first("id > ? AND question = ? ORDER BY id DESC LIMIT 1", (question.id, question.id))
             return question, newest or question
         with self._feed.change() as rev:
@@ -212,7 +213,7 @@ class Conversations:
     def _renew(self, old: Message, client_id: str, offered: bool, *, waiting: bool, model: str,
                continues: int | None) -> Message:
         # the id is made of the old row's: a double click, or two tabs, are one reply
-        if (sent := self._sent(old.conversation, client_id)) is not None:
+        if (sent := self._sent(old.conversation, "assistant", client_id)) is not None:
             return sent
         if self.active(old.conversation) is not None:
             raise Conflict("A reply is running in another tab.", hint="Sending works again when it ends.")
@@ -326,8 +327,8 @@ class Conversations:
         row = self._db.first(f"SELECT {COLUMNS} FROM messages WHERE {where}", params)
         return None if row is None else Message._make(row)
 
-    def _sent(self, conversation: int, client_id: str) -> Message | None:
-        return self._first("conversation = ? AND client_id = ?", (conversation, client_id))
+    def _sent(self, conversation: int, role: str, client_id: str) -> Message | None:
+        return self._first("conversation = ? AND role = ? AND client_id = ?", (conversation, role, client_id))
 
     def _follow(self, conversation: int, rev: int) -> None:
         """The last reply stands no longer at the end: it offers no Retry and no Continue any more."""

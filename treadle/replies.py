@@ -147,9 +147,10 @@ class Replies:
         except StorageError as error:
             self._conversations.settle(reply.id, "failed", error=error.message)
             raise
-        reply = self._conversations.get(reply.id)  # it may have been stopped while the disk was busy
-        if reply.active:
-            self._begin(reply)
+        finally:  # also for a request that is cancelled; the reply may have been stopped while the disk was busy
+            reply = self._conversations.get(reply.id)
+            if reply.active:
+                self._begin(reply)
         return reply
 
     # -- the task
@@ -192,8 +193,8 @@ class Replies:
                 if not self._conversations.begin(reply.id, model=self._llm.status.chosen):
                     return False
                 reply = self._conversations.get(reply.id)
-            loading = self._tasks.start(self._say_loading(live, reply), name=f"is the model of reply {reply.id} loaded")
             turns = await self._context.build(reply.conversation, reply.place, upto=reply.id)
+            loading = self._tasks.start(self._say_loading(live, reply), name=f"is the model of reply {reply.id} loaded")
             reader = asyncio.create_task(self._read(live, turns, reply.model), name=f"model for reply {reply.id}")
             try:
                 return await self._flush_until_end(live, reader)

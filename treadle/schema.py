@@ -43,7 +43,8 @@ def first(db: Database) -> None:
         "CREATE INDEX messages_shown ON messages (conversation, id) WHERE deleted = 0",  # a page: the newest hundred
         "CREATE UNIQUE INDEX one_active_reply ON messages (conversation) "
         "WHERE role = 'assistant' AND state IN ('waiting', 'streaming') AND deleted = 0",
-        "CREATE UNIQUE INDEX sent_once ON messages (conversation, client_id) WHERE client_id IS NOT NULL",
+        # by role, as ids that pages make up and ids of ours (arrival-7, retry-11) are not to meet
+        "CREATE UNIQUE INDEX sent_once ON messages (conversation, role, client_id) WHERE client_id IS NOT NULL",
         "CREATE INDEX taken_back ON messages (conversation) WHERE role = 'user' AND deleted = 1 AND text != ''",
         # the text of an active reply, one row a flush and kind (text | thinking); joined when it settles
         """CREATE TABLE pieces (

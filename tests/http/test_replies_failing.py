@@ -217,6 +217,15 @@ async def test_i48_a_question_the_disk_has_no_room_for_leaves_no_row(ready):
     assert (await ended(ready, await ask(ready))).state == "done"
 
 
+async def test_a_request_cancelled_while_the_disk_is_busy_leaves_a_reply_that_comes_to_its_end(ready):
+    asking = asyncio.create_task(ask(ready))
+    await asyncio.sleep(0)  # it has written its rows and waits for the disk
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert (await ended(ready, ready.conversations.active(FIRST))).state == "done"
+
+
 async def test_what_send_returns_for_is_on_the_disk(ready):
     before = ready.db.sync_count
     await ask(ready)

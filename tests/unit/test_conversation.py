@@ -71,6 +71,23 @@ def test_i24_the_same_client_id_is_the_same_question_with_one_reply(conversation
     assert len(conversations.messages(FIRST)) == 2
 
 
+def test_an_id_a_page_made_up_stands_in_the_way_of_none_of_ours(conversations, db):
+    _, reply = ask(conversations, client_id="arrival-7")
+    conversations.settle(reply.id, "stopped", rest="x")
+    with Feed(db).change() as rev:
+        conversations.say(FIRST, endpoint="hello", title="Hello", text="Welcome", arrival=7, rev=rev)
+    _, other = ask(conversations, client_id="retry-6")
+    conversations.settle(other.id, "stopped", rest="y")
+    assert other.id == 5 and conversations.again(conversations.get(5), waiting=True).id == 6
+    conversations.settle(6, "stopped", rest="z")
+    assert conversations.again(conversations.get(6), waiting=True).role == "assistant"
+
+
+def test_what_a_page_sends_along_may_hold_half_a_character(conversations):
+    question, _ = conversations.ask(FIRST, "x", client_id="c\ud83d", place=Place("a\ud83d", "\ude00"), waiting=True)
+    assert (question.client_id, question.place) == ("c\ufffd", Place("a\ufffd", "\ufffd"))
+
+
 def test_while_a_reply_is_active_another_question_leaves_no_row(conversations):
     ask(conversations)
     with pytest.raises(Conflict, match="A reply is running in another tab"):
