@@ -28,6 +28,9 @@ SAFE = ("GET", "HEAD")
 SINGLE = frozenset((b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"sec-fetch-dest", b"content-length",
                     b"authorization"))
 FOREIGN = "Host is not ours"
+FORM = re.compile(rb"application/x-www-form-urlencoded *(?:;.*)?", re.I | re.S)
+PARTS = ("/runs/", "/files/")  # of pages; no link elsewhere leads to them
+LONGEST = 2_000  # characters of a path; the routes read numbers in it
 TICKET_S = 300  # a slow computer may need minutes to start its browser
 
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -93,10 +96,12 @@ class Guard:
             return
         if headers.get(b"sec-fetch-dest") == b"document":
             send = naming(send, headers.get(b"cookie", b""), self.port)
-        if scope["method"] in SAFE:
-            await self.app(scope, receive, send)
+        safe = scope["method"] in SAFE
+        upload = not safe and any(path.fullmatch(scope["path"]) for path in self.uploads)
+        if not safe and not upload and b"content-type" in headers and not FORM.fullmatch(headers[b"content-type"]):
+            await self._refuse(scope, receive, send, 415, "the body is no form")  # what reads uploads reads all kinds
             return
-        limit = None if any(path.fullmatch(scope["path"]) for path in self.uploads) else self.max_body
+        limit = None if upload else self.max_body
         length = headers.get(b"content-length", b"0")
         if not length.isdigit() or len(length) > 15 or (limit is not None and int(length) > limit):
             await self._too_large(scope, receive, send)
@@ -106,7 +111,7 @@ class Guard:
     def _foreign(self, scope: Scope, headers: dict[bytes, bytes]) -> str:
         """Why the Host is none of ours, or "". A name from DNS is never ours, so rebinding one to us gives nothing."""
         host = headers.get(b"host", b"")
-        if not scope["path"].startswith("/"):
+        if not scope["path"].startswith("/") or len(scope["path"]) > LONGEST:
             return "the address is not a path"
         if host in self._hosts:
             return ""
@@ -130,7 +135,8 @@ class Guard:
         if site in (b"same-origin", b"none"):
             return ""
         if site is not None:
-            followed = (headers.get(b"sec-fetch-mode") == b"navigate" and headers.get(b"sec-fetch-dest") == b"document")
+            followed = (headers.get(b"sec-fetch-mode") == b"navigate" and headers.get(b"sec-fetch-dest") == b"document"
+                        and not scope["path"].startswith(PARTS))
             return "" if followed and not acts else "Sec-Fetch-Site is not ours"
         if own or bearer or not acts:
             return ""

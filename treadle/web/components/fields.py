@@ -114,7 +114,8 @@ def UploadBar(name: str, upload: str, *, text: str = "", file: str = "", receive
 
     `tries`: None before the form is sent, else how often it has asked.
     """
-    at = f"/runs/uploads/{escape(upload)}?field={escape(name)}"
+    name = escape(name)
+    at = f"/runs/uploads/{escape(upload)}?field={name}"
     if tries is None:
         return (f'<div id="{name}-bar" hx-get="{at}" hx-trigger="submit from:&quot;closest form&quot;" '
                 'hx-target="this" hx-swap="outerMorph settle:0"></div>')

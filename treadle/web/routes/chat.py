@@ -6,6 +6,7 @@ the page, and a refused question comes back in its composer.
 """
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ ar = APIRouter()
 
 PAGE = 100        # rows of a page
 REFRESH = '<meta http-equiv="refresh" content="2">'
+NUMBER = re.compile(r"[0-9]{1,18}")
 MAX_ID = 2**63 - 1  # SQLite's; a larger number in an address is nobody
 
 
@@ -78,7 +80,7 @@ async def continue_(web: Web, conversation: int, reply: int) -> Response:
 async def cancel(web: Web, conversation: int, form: CancelForm) -> Response:
     """Take back a question that waits. The answer carries its text, or leads to the page whose composer holds it."""
     known = _known(web, conversation)
-    reply = _reply(web, conversation, int(form.reply)) if form.reply.isascii() and form.reply.isdigit() else 0
+    reply = _reply(web, conversation, int(form.reply)) if NUMBER.fullmatch(form.reply) else 0
     meant = web.core.conversations.get(reply) if reply else web.core.conversations.active(known)
     given = await web.core.replies.cancel(known, reply)
     if web.fragment:
@@ -191,7 +193,7 @@ def _reply(web: Web, conversation: int, reply: int) -> int:
 def _number(web: Web, name: str) -> int:
     """A number in the query, 0 where there is none."""
     text = web.request.query_params.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+    return int(text) if NUMBER.fullmatch(text) else 0
 
 
 def _query(place: Place) -> str:

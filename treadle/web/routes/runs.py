@@ -28,6 +28,7 @@ ar = APIRouter()
 uploads = [r"/runs/new/[^/]+", r"/runs/[^/]+/steps/[^/]+"]  # these count for themselves: a file may come with them
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+FIELD = re.compile(r"f-[a-z0-9-]*")
 TRIES = 20  # times a bar asks for an upload nobody has heard of
 
 
@@ -60,7 +61,7 @@ async def answer(request: Request) -> Response:
     try:
         answers = await _read(web, step, lambda _: key, watch=upload_id(key, slug, view.form_rev))
         rev = answers.get("rev", ["0"])[-1]
-        run = await web.core.runs.answer(key, slug, answers, rev=int(rev) if rev.isdecimal() else 0,
+        run = await web.core.runs.answer(key, slug, answers, rev=int(rev) if rev.isdecimal() and len(rev) < 19 else 0,
                                          replace="replace" in answers)
     except (Conflict, InvalidAnswer, PluginError, TooLarge) as error:
         if isinstance(error, TooLarge) and not _takes_file(step):
@@ -143,7 +144,9 @@ async def body(web: Web, key: str, rev: str = "", focus: str = "") -> Response:
 @ar.get("/runs/uploads/{upload}")
 async def progress(web: Web, upload: str, field: str = "", tries: str = "0") -> Response:
     """The bar of an upload. It asks again while there is something to see, or for a while until there is."""
-    asked = int(tries) if tries.isdecimal() else TRIES
+    if not CLIENT_ID.fullmatch(upload) or not FIELD.fullmatch(field):
+        raise NotFound("There is no such upload.")
+    asked = int(tries) if tries.isdecimal() and len(tries) < 4 else TRIES
     found = web.core.files.arriving(upload)
     if found is None:
         return HTMLResponse(UploadBar(field, upload, tries=asked if asked < TRIES else None))
