@@ -89,7 +89,7 @@ class Runs:
         """The run with this key. Raises `NotFound`."""
         row = self._db.first(f"{RUN} AND key = ?", (key,))
         if row is None:
-            raise NotFound(f"There is no run {key[:80]}.", hint="Its workflow lists the unfinished ones.")
+            raise NotFound(f"There is no run {key[:80]}.", hint="Its workflow lists those there are.")
         return _run(row)
 
     def list(self, endpoint: str | None = None, *, unfinished: bool | None = None, limit: int = 20) -> Sequence[Run]:

@@ -57,6 +57,11 @@ async def test_an_unknown_address_is_a_page_in_the_shell_that_names_the_nearest(
     assert 'id="composer"' in answer.text and 'id="menu"' in answer.text
 
 
+async def test_an_address_like_no_other_leads_to_every_page(client):
+    inside = (await client.get("/zzz")).text.partition("<main")[2].partition("</main")[0]
+    assert all(f'href="{at}"' in inside for at in ("/", "/introduction", "/hello", "/url_counts"))
+
+
 @pytest.mark.parametrize("path", ["/a/b/c/d", "/x.txt", "/hello/nothing-99", "/%3Cscript%3E", "/" + "x" * 5_000,
                                   "/%00", "/%F0%9F%A6%8A", "/runs/x/y/z"])
 async def test_any_other_unknown_address_is_a_page_too(client, path):

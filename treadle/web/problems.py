@@ -97,14 +97,16 @@ def _facts(name: str) -> str:
 def _not_found(request: Request, error: NotFound) -> Response:
     path = request.scope["path"]
     heading = error.message or f"There is no page at {path[:80]}"
-    nearest = _nearest(request.app.state.core, path)
+    core: Core = request.app.state.core
+    nearest = _nearest(core, path)
     hint = error.hint or ("The nearest names are below. The menu at the top left lists them all." if nearest
-                          else "The menu at the top left lists every page.")
+                          else "All pages are below.")
+    all_pages = [("Home", "/"), *((place.title, f"/{place.endpoint}") for place in core.plugins.all())]
     web = _web(request)
     rows = "".join(f'<li><div><a class="nm" href="{escape(web.url(link))}">{escape(title)}</a>'
                    f'<p class="sub">{escape(link)}</p></div><div class="end">{icon("chevron-right")}</div></li>'
-                   for title, link in nearest)
-    return _draw(request, 404, heading, hint, f'<ul class="rows">{rows}</ul>' if rows else "")
+                   for title, link in nearest or all_pages)
+    return _draw(request, 404, heading, hint, f'<ul class="rows">{rows}</ul>')
 
 
 def _nearest(core: Core, path: str) -> list[tuple[str, str]]:
