@@ -37,7 +37,7 @@ class FakeOllama:
         self.models = {"qwen3:8b": Model()} if models is None else models
         self.script, self.pulls = Script(), Pull()
         self.port, self.parallel = port, parallel
-        self.not_ollama = False    # answers everything with a page of something else
+        self.not_ollama: bool | bytes = False  # answers everything with a page of something else, or with these bytes
         self.silent = False        # takes connections and says nothing
         self.tags_status = 200
         self.requests: list[Request] = []
@@ -156,7 +156,8 @@ class FakeOllama:
         if self.silent:
             await connection.pause(FOREVER)
         if self.not_ollama:
-            return await connection.send(200, b"<!doctype html><title>Router</title>", kind="text/html")
+            page = self.not_ollama if isinstance(self.not_ollama, bytes) else b"<!doctype html><title>Router</title>"
+            return await connection.send(200, page, kind="text/html")
         body = request.body
         match request.method, request.path:
             case "GET" | "HEAD", "/":

@@ -216,7 +216,9 @@ class Llm:
             logger.warning("model: {} was not downloaded: {}", name, error.message)
             reason = error.message.removeprefix(FAILED)
             problem = f"{name} was not downloaded: {reason[:1].lower()}{reason[1:]}"
-        self._pulling = None  # not after a Stop: that cancels, and may have begun another
+        finally:
+            if self._pulling is asyncio.current_task():  # not after a Stop, when another may have begun
+                self._pulling = None
         if problem:
             self._progress(None, problem=problem, failed=name)
         await self.check()

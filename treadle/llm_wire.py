@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .clock import Clock
+from .encoding import storable
 from .errors import ModelError, ModelMissing, OllamaDown
 from .llm_status import InstalledModel, Piece
 
@@ -62,7 +63,7 @@ async def _get_json(address: str, path: str) -> Any:
                     raise NotOllama(f"The answer of {address} is too long.")
         if status != 200:
             raise NotOllama(f"{address} answered with {status}.")
-        return json.loads(body)
+        return _read(bytes(body))
     except (OSError, ValueError, h11.ProtocolError) as error:
         raise NotOllama(f"What answers at {address} is not Ollama.") from error
     finally:
@@ -109,12 +110,20 @@ async def post_lines(address: str, path: str, body: dict[str, Any], *, clock: Cl
             raise ModelError("The connection to the model broke off.") from error
 
 
+def _read(data: bytes) -> Any:
+    """The JSON in `data`. Raises `ValueError`, also for what is nested too deep."""
+    try:
+        return json.loads(data.decode(errors="replace"))
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
 def _parsed(line: bytes) -> dict[str, Any]:
     if len(line) > MAX_LINE:
         raise ModelError("The model sent a line of more than 1 MB.")
     try:
-        found = json.loads(line.decode(errors="replace"))
-    except (ValueError, RecursionError) as error:
+        found = _read(line)
+    except ValueError as error:
         raise ModelError(UNREADABLE) from error
     if not isinstance(found, dict):
         raise ModelError(UNREADABLE)
@@ -127,7 +136,7 @@ async def _refused(response: httpx.Response, model: str, clock: Clock, within: f
     """What an answer other than 200 means."""
     text = await clock.wait_for(_beginning(response), within)
     try:
-        said = str(json.loads(text)["error"])
+        said = str(_read(text)["error"])
     except (ValueError, LookupError, TypeError):
         return NotOllama(f"What answers at {response.url.host}:{response.url.port} is not Ollama.")
     if response.status_code == 404:
@@ -145,7 +154,7 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 def _sentence(said: object) -> str:
-    text = " ".join(str(said).split())[:300]
+    text = storable(" ".join(str(said).split())[:300])
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
@@ -163,7 +172,8 @@ def installed(answer: Any) -> tuple[InstalledModel, ...]:
     found = []
     for entry in filter(lambda entry: isinstance(entry, dict), models):
         name, size, details = entry.get("name"), entry.get("size"), entry.get("details")
-        if isinstance(name, str) and not (isinstance(details, dict) and details.get("family") in EMBEDS):
+        answers = not (isinstance(details, dict) and details.get("family") in EMBEDS)
+        if answers and isinstance(name, str) and name == storable(name):
             found.append(InstalledModel(name, size if isinstance(size, int) else 0))
     return tuple(found)
 

@@ -64,7 +64,8 @@ async def test_wrong_address_is_named(clock):
         assert (llm.status.kind, llm.status.host) == ("wrong_address", f"localhost:{port}")
 
 
-@pytest.mark.parametrize("fault", [{"not_ollama": True}, {"tags_status": 503}])
+@pytest.mark.parametrize("fault", [{"not_ollama": True}, {"not_ollama": b"[" * 100_000}, {"tags_status": 503}],
+                         ids=["a page", "nested without end", "503"])
 async def test_something_else_at_the_address_is_a_wrong_address(llm, fake, fault):
     for name, value in fault.items():
         setattr(fake, name, value)

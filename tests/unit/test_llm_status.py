@@ -83,3 +83,7 @@ def test_only_a_name_of_a_model_is_downloaded(name):
 def test_the_size_of_the_proposed_model_is_known_before_it_comes():
     assert first_progress("qwen3:8b").total == 5_200_000_000
     assert first_progress("hf.co/some/model:Q4_K_M").total == 0
+
+
+def test_a_model_whose_name_is_no_text_is_left_out():
+    assert [model.name for model in installed({"models": [{"name": "a\ud83d"}, {"name": "b"}]})] == ["b"]
