@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from functools import lru_cache
 from pathlib import Path
 
@@ -68,4 +69,4 @@ def _render(path: Path, changed: int) -> str:
     """The page without its title, which stands in the head. `changed`: so that a saved file is read again."""
     text = path.read_text(encoding="utf-8")
     _, _, rest = text.partition("\n") if text.startswith("# ") else ("", "", text)
-    return render(rest)
+    return re.sub(r"<h3>(.*?)</h3>", r"<h2>\1</h2>", render(rest))  # in a chat they stand one level lower
