@@ -13,6 +13,7 @@ from typing import Any
 from .highlight import escape
 from .leaves import REST, SPOT, LiveCode, LiveLeaf
 from .markdown import CODE_END, NESTING, References, blocks, blocks_of, clean, code_start, inline, plain
+from .tokens import dedent, empty_cells, groups_of, items_of, last_of, open_fence, tip_of
 from .undecided import may_be_definition, may_be_header, may_show, words_only
 
 OPEN_OVER = 16_000    # characters of a block, or of an item, that is not finished: plain text until it is
@@ -51,6 +52,18 @@ class _Fence:
 
 
 @dataclass
+class _Line:
+    """An unfinished line in a paragraph: more of it is more of the paragraph, nothing has to be parsed again."""
+
+    before: list[str]  # the blocks before, and the last one up to and after the paragraph
+    start: str
+    end: str
+    text: str          # of the paragraph
+    references: References
+    number: int        # of its first line
+
+
+@dataclass
 class Growing:
     """Feed it; `closed` are the finished blocks, without ids, and `tail` draws the rest."""
 
@@ -60,6 +73,7 @@ class Growing:
     _references: References = field(default_factory=References)
     _in: _List | _Table | _Fence | None = None
     _leaf: LiveLeaf = field(default_factory=LiveLeaf)
+    _written: _Line | None = None
     _texts: dict[str, str] = field(default_factory=dict)
     _codes: dict[tuple[int, str], LiveCode] = field(default_factory=dict)
     _fence: str = ""               # the sign of the fence in an item or quote in which the text ends
@@ -75,8 +89,11 @@ class Growing:
         text = clean(text.removesuffix("\r"))
         self.source += text
         if "\n" in text:
+            self._written = None
             while self._advance():
                 pass
+        elif self._written is not None:
+            self._written.text += text
 
     def finish(self, text: str) -> list[str]:
         """All blocks of the whole text that was fed, as `render_reply` draws them; what was drawn already is used."""
@@ -97,8 +114,8 @@ class Growing:
         if isinstance(self._in, _Table):
             return self._advance_table(self._in, whole)
         tokens, references = self._parse(whole)
-        groups = _groups(tokens)
-        self._fence = _open_fence(tokens, whole)
+        groups = groups_of(tokens)
+        self._fence = open_fence(tokens, whole)
         if not groups:
             return False
         if isinstance(self._in, _List):
@@ -138,7 +155,7 @@ class Growing:
             close = "</tbody></table></div>"
             lines = whole.split("\n")
             head = "\n".join(lines[first.map[0]:first.map[0] + 2]) + "\n"
-            self._in = _Table(html.removesuffix(close), head, close, _empty(group))
+            self._in = _Table(html.removesuffix(close), head, close, empty_cells(group))
             self._cut(first.map[1], references)
             return True
         return False
@@ -151,18 +168,18 @@ class Growing:
                 self._in = None
                 self._cut(at + 1, self._references)
                 return True
-            fence.code.add(_dedent(line, fence.indent))
+            fence.code.add(dedent(line, fence.indent))
         self._cut(len(lines) - 1, self._references)
         return False
 
     def _advance_table(self, table: _Table, whole: str) -> bool:
         tokens, references = self._parse(whole)
-        group = _groups(tokens)[0]
+        group = groups_of(tokens)[0]
         rows = group[0].map[1] - 2
         if rows:
             html = self._draw(group, table.head + whole, references, shift=2)[0]
             table.html += html[html.index("<tbody>") + 7:].removesuffix(table.close)
-            table.empty += _empty(group)
+            table.empty += empty_cells(group)
             self._cut(rows, references)
         if rows < whole.count("\n") or table.empty > EMPTY_OVER:
             self.closed.append(table.html + table.close)
@@ -172,7 +189,7 @@ class Growing:
 
     def _advance_list(self, list_: _List, whole: str, tokens: list[Any], references: References,
                       groups: list[list[Any]]) -> bool:
-        items, group = _items(groups[0])
+        items, group = items_of(groups[0])
         shift = list_.before.count("\n")
         if len(groups) > 1 and any(token.level >= NESTING - 1 for token in group):
             return False
@@ -201,6 +218,7 @@ class Growing:
             if found["map"][0] < self._line:
                 self._references.setdefault(label, found)
         self._fence = ""
+        self._written = None
         self._leaf = LiveLeaf()
 
     # -- drawing
@@ -256,12 +274,15 @@ class Growing:
         """
         if isinstance(self._in, _Fence):
             fence = self._in
-            rest = _dedent(self.source, fence.indent) if may_show(self.source, fence.sign) else ""
+            rest = dedent(self.source, fence.indent) if may_show(self.source, fence.sign) else ""
             return [fence.html + fence.code.draw(rest) + CODE_END]
         if isinstance(self._in, _Table):
             return [self._in.html + self._in.close]
         if len(self.source) > OPEN_OVER:
             return self._tail_as_text()
+        if (line := self._written) is not None:
+            drawn = self._leaf.draw(line.text.rstrip(), line.references, line.number)
+            return [*line.before, f"{line.start}{drawn}{line.end}"]
         begun = self.source.rfind("\n") + 1
         whole, line = self.source[:begun], self.source[begun:]
         source = self.source
@@ -271,24 +292,39 @@ class Growing:
             source = whole
             tokens, references = self._parse(source)
         shift = self._in.before.count("\n") if isinstance(self._in, _List) else 0
-        live = _tip(tokens)
+        live = tip_of(tokens)
         if live is not None and live.type == "inline" and live.map[1] < shift + whole.count("\n") + shown:
             live = None  # an empty line ended it
         if live is not None and live.type == "inline" and tokens[tokens.index(live) - 1].type == "paragraph_open":
             tokens = self._held_back(tokens, live, references, self._line - shift, None if shown else line)
-        if not isinstance(self._in, _List):
-            return self._draw(tokens, source, references, live=live)
-        list_, groups = self._in, _groups(tokens)
-        if any(token.level >= NESTING - 1 for token in groups[0]):
-            return self._tail_as_text()
-        first = _items(groups[0])[1]
-        html = self._draw([*first, *(token for group in groups[1:] for token in group)],
-                          list_.before + source, references, shift=shift, live=live)
-        return [list_.html + OPENER.sub("", html[0], count=1), *html[1:]]
+        if isinstance(self._in, _List):
+            groups = groups_of(tokens)
+            if any(token.level >= NESTING - 1 for token in groups[0]):
+                return self._tail_as_text()
+            tokens = [*items_of(groups[0])[1], *(token for group in groups[1:] for token in group)]
+            html = self._draw(tokens, self._in.before + source, references, shift=shift, live=live)
+            html[0] = self._in.html + OPENER.sub("", html[0], count=1)
+        else:
+            html = self._draw(tokens, source, references, live=live)
+        if shown and live is not None and live in tokens and live.type == "inline":
+            self._remember(tokens, live, html, references, line)
+        return html
+
+    def _remember(self, tokens: list[Any], live: Any, html: list[str], references: References, line: str) -> None:
+        """That the text ends in a paragraph, if no sign that may follow can make something else of it."""
+        text = live.content
+        if tokens[tokens.index(live) - 1].type != "paragraph_open" or text[:1] in tuple("[\"'(") or not html:
+            return
+        start, _, end = html[-1].partition(SPOT)
+        done = self._leaf.html
+        if start.endswith(done):
+            text += line[len(line.rstrip()):]
+            self._written = _Line(html[:-1], start[:len(start) - len(done)], end.partition(REST)[2], text, references,
+                                  references.line)
 
     def _belongs(self, tokens: list[Any], line: str) -> bool:
         """Whether an unfinished line may be shown where the parser has put it: not in a row, which would lose cells."""
-        last = _last(tokens)
+        last = last_of(tokens)
         if tokens[last].type == "inline" and tokens[last - 1].type == "td_open":
             return False
         return not self._fence or tokens[last].type == "fence" or may_show(line, "")
@@ -314,60 +350,3 @@ class Growing:
         if isinstance(self._in, _List):
             return [f"{self._in.html}<li>{box}</li>{self._in.close}"]
         return [box]
-
-
-def _groups(tokens: list[Any]) -> list[list[Any]]:
-    """The tokens of each top-level block."""
-    found: list[list[Any]] = []
-    start = 0
-    for at, token in enumerate(tokens):
-        if token.nesting <= 0 and token.level == 0 and token.type != "inline":
-            found.append(tokens[start:at + 1])
-            start = at + 1
-    return found
-
-
-def _items(group: list[Any]) -> tuple[list[int], list[Any]]:
-    """A list without its first item: where its items begin, and its tokens."""
-    second = next(at for at, token in enumerate(group) if token.type == "list_item_close" and token.level == 1) + 1
-    rest = [group[0], *group[second:]]
-    return [at for at, token in enumerate(rest) if token.type == "list_item_open" and token.level == 1], rest
-
-
-def _last(tokens: list[Any]) -> int:
-    """The index of the last token that closes nothing."""
-    return next(at for at in range(len(tokens) - 1, -1, -1) if tokens[at].nesting >= 0)
-
-
-def _tip(tokens: list[Any]) -> Any:
-    """What a text ends in and may go on with: an `inline` token or one of code; else None."""
-    if not tokens:
-        return None
-    at = _last(tokens)
-    in_cell = at and tokens[at - 1].type in ("th_open", "td_open")
-    return tokens[at] if tokens[at].type in ("inline", "fence", "code_block") and not in_cell else None
-
-
-def _open_fence(tokens: list[Any], source: str) -> str:
-    """The sign of the fence a text ends in, if it has not been closed."""
-    tip = _tip(tokens)
-    if tip is None or tip.type != "fence":
-        return ""
-    sign: str = tip.markup[0]
-    last = source[:-1].rpartition("\n")[2].strip(" \t>")
-    closed = tip.map[1] - tip.map[0] > 1 and len(last) >= len(tip.markup) and not last.strip(sign)
-    return "" if closed else sign
-
-
-def _empty(group: list[Any]) -> int:
-    return sum(token.type == "inline" and not token.content for token in group)
-
-
-def _dedent(line: str, indent: int) -> str:
-    """A line of a fence that is indented itself."""
-    if not indent:
-        return line
-    if "\t" in line[:indent]:
-        line = line.expandtabs(4) if line[:indent].strip(" \t") == "" else line
-    spaces = len(line) - len(line.lstrip(" "))
-    return line[min(indent, spaces):]

@@ -55,23 +55,23 @@ class LiveCode:
 
 
 class LiveLeaf:
-    """The paragraph, heading or item that is being written."""
+    """The paragraph, heading or item that is being written. `html`: what of it is decided."""
 
     def __init__(self) -> None:
-        self._text = self._html = ""
+        self._text = self.html = ""
 
     def draw(self, text: str, references: References, line: int) -> str:
         """Its text as HTML, with the marks around what is not decided."""
         if not text.startswith(self._text):
-            self._text = self._html = ""
+            self._text = self.html = ""
         done = len(self._text)
         references.line = line
         found = scan(text, done, references)
-        self._html += self._piece(text, done, found.decided, references, line)
+        self.html += self._piece(text, done, found.decided, references, line)
         self._text = text[:found.decided]
         shown = text[:found.seen] + found.closers
         preview = self._piece(shown, found.decided, len(shown), references, line) if found.seen > found.decided else ""
-        return f"{self._html}{SPOT}{preview}{REST}"
+        return f"{self.html}{SPOT}{preview}{REST}"
 
     def _piece(self, text: str, start: int, end: int, references: References, line: int) -> str:
         if PLAIN_TEXT.fullmatch(text, start, end):

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from time import perf_counter
+from time import monotonic, thread_time
 
 from loguru import logger
 
@@ -20,7 +20,7 @@ from .shown import Shown
 
 ON_LOOP = 1_000        # characters of an unfinished block that are drawn on the loop; more goes to the thread
 CLOSE_ON_LOOP = 2_000  # characters of a whole reply that are drawn on the loop when it ends
-REST_TIMES = 20        # what took t to draw is drawn again no earlier than this times t later
+REST_TIMES = 20        # what took t of CPU to draw is drawn again no earlier than this times t later
 QUICK_S = 0.002        # what takes less may be drawn at every flush, and on the loop
 AT_ONCE = 400          # characters that are added on the loop at once
 SIGNS = 80             # of Markdown in an unfinished block that is drawn on the loop; hostile texts have many
@@ -216,7 +216,7 @@ class LiveReply:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             loop = None
-        delay = self._not_before - perf_counter()
+        delay = self._not_before - monotonic()
         if loop is not None and delay > 0 and not self._closing:
             if self._timer is None:
                 self._timer = loop.call_later(delay, self._due)
@@ -228,9 +228,9 @@ class LiveReply:
             self._busy = True
             _THREAD.run(lambda: self._draw(text, rev, close), lambda took: self._drawn(took, loop))
         else:
-            began = perf_counter()
+            began = thread_time()
             self._draw(text, rev, close)
-            self._slow = perf_counter() - began > QUICK_S
+            self._slow = thread_time() - began > QUICK_S
 
     def _due(self) -> None:
         self._timer = None
@@ -254,7 +254,7 @@ class LiveReply:
     def _finished(self, took: float) -> None:
         self._busy = False
         self._slow = took > QUICK_S
-        self._not_before = perf_counter() + REST_TIMES * took if self._slow else 0.0
+        self._not_before = monotonic() + REST_TIMES * took if self._slow else 0.0
         self._go()
         self._wake()
         self._tell()
@@ -275,7 +275,7 @@ class _RenderThread:
         self._thread: threading.Thread | None = None
 
     def run(self, job: Callable[[], None], then: Callable[[float], None] = lambda took: None) -> None:
-        """Run `job`, and then, in the thread, `then` with the seconds it took."""
+        """Run `job`, and then, in the thread, `then` with the seconds of CPU it took."""
         self._jobs.put((job, then))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="render", daemon=True)
@@ -284,12 +284,12 @@ class _RenderThread:
     def _work(self) -> None:
         while True:
             job, then = self._jobs.get()
-            began = perf_counter()
+            began = thread_time()  # CPU: a busy machine makes nothing costlier
             try:
                 job()
             except Exception:  # noqa: BLE001 - one reply must not end the drawing of the others
                 logger.exception("drawing a reply failed")
-            then(perf_counter() - began)
+            then(thread_time() - began)
 
 
 _THREAD = _RenderThread()
