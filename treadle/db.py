@@ -51,13 +51,13 @@ class Database:
             if not self._large:
                 self._check(self.connection)
             self._migrate()
+            self.epoch: str = self.connection.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()[0]
             if marker is not None and not marker.exists():
-                marker.touch()
-        except (sqlite3.Error, OSError) as error:
+                marker.touch(mode=0o600)
+        except (sqlite3.Error, OSError, TypeError) as error:  # TypeError: the table is there and empty
             raise StartError(f"The database {path} cannot be opened: {error}.",
                              hint="It was left as it is. Restore a backup, or choose another folder with --data."
                              ) from error
-        self.epoch: str = self.one("SELECT value FROM meta WHERE key = 'epoch'")["value"]
 
     async def check_large(self) -> None:
         """Once serving has begun: check a database that was too large for it before, in a thread with a connection of
@@ -89,14 +89,17 @@ class Database:
         try:
             return self.connection.execute(sql, params)
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in REFUSALS:
-                raise StorageError(f"The disk refused to save: {error}.",
-                                   hint="Make room, then try again. Nothing that was saved is lost.") from error
+            _tell(error)
             raise
 
     def rows(self, sql: str, params: Params = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
-        return self.execute(sql, params).fetchall()
+        found = self.execute(sql, params)
+        try:
+            return found.fetchall()
+        except sqlite3.DatabaseError as error:  # an INSERT with RETURNING is committed by its last row
+            _tell(error)
+            raise
 
     def one(self, sql: str, params: Params = ()) -> sqlite3.Row:
         """The first row of a query that always has one. Raises `LookupError` where it has none."""
@@ -107,7 +110,12 @@ class Database:
 
     def first(self, sql: str, params: Params = ()) -> sqlite3.Row | None:
         """The first row of a query, or None."""
-        row: sqlite3.Row | None = self.execute(sql, params).fetchone()
+        found = self.execute(sql, params)
+        try:
+            row: sqlite3.Row | None = found.fetchone()
+        except sqlite3.DatabaseError as error:
+            _tell(error)
+            raise
         return row
 
     @contextmanager
@@ -156,3 +164,10 @@ class Database:
         """Close the connection; what is committed stays."""
         self._syncs.shutdown(wait=False)
         self.connection.close()
+
+
+def _tell(error: sqlite3.DatabaseError) -> None:
+    """Raise a `StorageError` if this is the disk refusing."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in REFUSALS:
+        raise StorageError(f"The disk refused to save: {error}.",
+                           hint="Make room, then try again. Nothing that was saved is lost.") from error

@@ -21,6 +21,7 @@ from .errors import NotFound, StorageError, TooLarge
 DAY = 86_400.0  # seconds a file that no answer took is kept
 BUFFER = 1_000_000  # bytes gathered before a thread writes them
 NAME_LENGTH = 120  # characters of a name that are kept
+OURS = re.compile(r"[0-9a-f]{32}(?:\.partial)?")  # names on the disk
 ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
@@ -101,7 +102,10 @@ class Sink:
         self._path, self._partial = path, path.with_name(f"{path.name}.partial")
         self._hash = hashlib.sha256()
         self._buffer = bytearray()
-        self._out = open(os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)  # noqa: SIM115
+        try:
+            self._out = open(os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)  # noqa: SIM115
+        except OSError as error:
+            raise self._refused(error) from error
 
     async def write(self, chunk: bytes) -> None:
         """Take the next bytes. Raises `TooLarge` over the limit, `StorageError` when the disk refuses."""
@@ -117,8 +121,11 @@ class Sink:
         try:
             await asyncio.to_thread(self._write, data, last)
         except OSError as error:
-            raise StorageError(f"The disk refused to save {self.name}: {error.strerror or error}.",
-                               hint="Make room, then try again.") from error
+            raise self._refused(error) from error
+
+    def _refused(self, error: OSError) -> StorageError:
+        return StorageError(f"The disk refused to save {self.name}: {error.strerror or error}.",
+                            hint="Make room, then try again.")
 
     def _write(self, data: bytes, last: bool) -> None:
         self._hash.update(data)
@@ -215,15 +222,15 @@ class Files:
 
     def keep(self, ids: list[str], *, run: str, step: str) -> None:
         """An answer took these files: they go with their run. Inside the answer's transaction."""
-        self._db.connection.executemany("UPDATE files SET kept = 1, run = ?, step = ? WHERE id = ?",
-                                        [(run, step, id) for id in ids])
+        for id in ids:
+            self._db.execute("UPDATE files SET kept = 1, run = ?, step = ? WHERE id = ?", (run, step, id))
 
     def recover(self) -> None:
         """At the start: remove what an upload that was cut off left behind, and what `sweep` removes."""
         self.sweep()
         known = {row["id"] for row in self._db.rows("SELECT id FROM files")}
         for path in self.folder.iterdir() if self.folder.exists() else ():
-            if path.name not in known:
+            if path.name not in known and OURS.fullmatch(path.name):  # what else lies there is somebody's
                 path.unlink()
 
     def sweep(self) -> None:
@@ -231,7 +238,8 @@ class Files:
         old = self._db.rows("SELECT * FROM files WHERE kept = 0 AND created_at < ?", (self._clock.now() - DAY,))
         if old:
             with self._db.transaction():
-                self._db.connection.executemany("DELETE FROM files WHERE id = ?", [(row["id"],) for row in old])
+                for row in old:
+                    self._db.execute("DELETE FROM files WHERE id = ?", (row["id"],))
             self._unlink(old)
 
     def _pending(self, run: str, step: str) -> list[Any]:

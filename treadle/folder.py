@@ -5,12 +5,20 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import secrets
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from .errors import StartError
+
+ADDRESS = re.compile(r"http://[0-9a-z.:\[\]]{1,80}")
+SHORTEST = 16  # characters of a secret; a shorter one is no secret
+
+
+def private(file: str, flags: int) -> int:
+    """An opener: a file that is made is its owner's alone."""
+    return os.open(file, flags, 0o600)
 
 
 class DataFolder:
@@ -20,10 +28,11 @@ class DataFolder:
         """Raises `StartError` when the folder cannot be written or another server holds it."""
         self.path = path
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in ("files", "logs"):
                 (path / name).mkdir(mode=0o700, exist_ok=True)
-            self._lock: IO[str] = open(path / "lock", "a+")  # noqa: SIM115 - held open for the life of the server
+            self._lock: IO[str] = open(  # noqa: SIM115 - held open for the life of the server
+                path / "lock", "a+", opener=private)  # who can read it can hold it
         except OSError as error:
             raise StartError(f"The data folder {path} cannot be written: {error.strerror or error}.",
                              hint="Choose another folder with --data.") from error
@@ -37,17 +46,26 @@ class DataFolder:
 
     def _address(self) -> str:
         try:
-            address = json.loads((self.path / "server.json").read_text()).get("address", "")
-        except (OSError, ValueError):
+            address = json.loads((self.path / "server.json").read_text())["address"]
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
             return ""  # no address is known; the sentence does without
-        return f" at {address}" if address else ""
+        return f" at {address}" if ADDRESS.fullmatch(str(address)) else ""
 
     def secret(self, name: str) -> str:
-        """The secret kept under `name`, made at the first call: 128 bits, readable by the owner only."""
-        with suppress(FileNotFoundError):
-            if kept := (self.path / name).read_text().strip():  # a loss of power may have left an empty file
-                return kept
-        self._write(name, made := secrets.token_urlsafe(16))
+        """The secret kept under `name`, made at the first call: 128 bits, readable by the owner only.
+
+        Raises `StartError` when it can be neither read nor made.
+        """
+        file = self.path / name
+        try:
+            if file.exists():
+                file.chmod(0o600)
+                if len(kept := file.read_text().strip()) >= SHORTEST:  # a loss of power may have left an empty file
+                    return kept
+            self._write(name, made := secrets.token_urlsafe(16))
+        except (OSError, ValueError) as error:
+            raise StartError(f"The secret {file} cannot be used: {getattr(error, 'strerror', '') or 'it is no text'}.",
+                             hint="Remove it, and a new one is made.") from error
         return made
 
     def announce(self, **facts: Any) -> None:

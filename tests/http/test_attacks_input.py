@@ -21,7 +21,8 @@ ODD = ["", "-1", "1e9", "\x00", "²", "٣", MANY, "\ud7ff", "�", "../x", BROKE
 NAMES = ["sort", "page", "q", "chat", "at", "run", "before", "taken", "since", "rev", "tries", "field", "token"]
 FORM = "application/x-www-form-urlencoded"
 PART = '--x\r\ncontent-disposition: form-data; name="{}"\r\n\r\n{}\r\n'
-FIELDS = ["text", "client_id", "reply", "model", "address", "to", "at", "run", "chat", "value", "rev", "replace", "drop"]
+FIELDS = ["text", "client_id", "reply", "model", "address", "to", "at", "run", "chat", "value", "rev", "replace",
+          "drop"]
 
 
 @pytest.fixture
@@ -146,7 +147,8 @@ def forms() -> list[tuple[str, str, bytes]]:
     for charset in charsets:
         body = multipart("+2AA-" if charset == "utf-7" else "\\ud800")
         found.append((charset, f"multipart/form-data; boundary=x; charset={charset}", body))
-    found.append(("a charset in disguise", "multipart/form-data; boundary=x; CharSet*=utf-8''utf-7", multipart("+2AA-")))
+    disguised = "multipart/form-data; boundary=x; CharSet*=utf-8''utf-7"
+    found.append(("a charset in disguise", disguised, multipart("+2AA-")))
     return found
 
 
@@ -167,7 +169,8 @@ async def test_a_form_is_sent_as_a_browser_sends_it_or_not_at_all(app, core, own
     """No page of ours sends JSON, and a page elsewhere must not be able to send anything but a form."""
     before = rows(core)
     for kind in ("application/json", "text/plain", "application/xml", "multipart/form-data; boundary=x; charset=utf-7"):
-        answer = await ask(app, "POST", "/redirect/home", [*own, ("content-type", kind), ("content-length", "2")], b"{}")
+        headers = [*own, ("content-type", kind), ("content-length", "2")]
+        answer = await ask(app, "POST", "/redirect/home", headers, b"{}")
         assert answer.status == 415
     assert rows(core) == before
 

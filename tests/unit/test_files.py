@@ -90,7 +90,7 @@ async def test_what_no_answer_took_goes_after_a_day(files, clock):
 
 async def test_a_start_removes_what_a_kill_left_half_written(files):
     kept = await send(files, b"1")
-    (files.folder / "0123.partial").write_bytes(b"half")
+    (files.folder / f"{'0123' * 8}.partial").write_bytes(b"half")
     files.recover()
     assert [path.name for path in files.folder.iterdir()] == [kept.id]
 
