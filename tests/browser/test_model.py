@@ -74,7 +74,8 @@ async def test_a_wrong_address_is_named_and_changed_and_an_error_stands_at_its_f
     watch.expect("422")
     await page.goto("/")
     await expect(condition(page)).to_contain_text("No Ollama answers at 127.0.0.1:9.", timeout=10_000)
-    await page.get_by_role("button", name="Change address").click()
+    await page.locator("#model-button").click()
+    await page.locator("#model-menu").get_by_role("button", name="Change address").click()
     field = page.get_by_role("textbox", name="Address of Ollama")
     await expect(field).to_be_focused()
     await field.fill("two words")
@@ -86,6 +87,8 @@ async def test_a_wrong_address_is_named_and_changed_and_an_error_stands_at_its_f
     await field.fill(f"localhost:{model.port}")
     await page.keyboard.press("Enter")
     await expect(page.locator("#model-address")).to_be_hidden()
+    await expect(page.locator("#model-menu")).to_be_hidden()
+    await expect(page.locator("#model-button")).to_be_focused()
     await expect(condition(page)).to_contain_text("qwen3:8b is ready.")
 
 

@@ -61,7 +61,9 @@ async def address(web: Web, form: AddressTyped) -> Response:
             return HTMLResponse(str(AddressForm(form.address, error=error.message)), 422)
         return _page(web, typed=form.address, error=error.message, status=422)
     if web.fragment:
-        return HTMLResponse(str(AddressForm(web.core.llm.status.host)))
+        model = web.core.llm.status  # drawn anew, the list behind the form is closed with it
+        return HTMLResponse(f'{AddressForm(model.host)}<hx-partial hx-target="#model" hx-swap="outerHTML settle:0">'
+                            f"{ModelPicker(model, focus=True)}</hx-partial>")
     return _back(web)
 
 
