@@ -22,10 +22,11 @@ ON_LOOP = 1_000        # characters of an unfinished block that are drawn on the
 CLOSE_ON_LOOP = 2_000  # characters of a whole reply that are drawn on the loop when it ends
 REST_TIMES = 20        # what took t of CPU to draw is drawn again no earlier than this times t later
 QUICK_S = 0.002        # what takes less may be drawn at every flush, and on the loop
+LINE = 4               # signs that one more line is worth
 AT_ONCE = 400          # characters that are added on the loop at once
 SIGNS = 80             # of Markdown in an unfinished block that is drawn on the loop; hostile texts have many
 PART = 2_000           # characters of plain text in one element: appending to a long one costs the browser its layout
-SIGN = re.compile(r"[\[!*_`<>~&|\\\n]")
+SIGN = re.compile(r"[\[!*_`<>~&|\\]")
 NESTED = re.compile(r"(?:[-*+] |> ?|\d[.)] ){10}")
 FENCES = re.compile(r"(?:`{3,}|~{3,})[ \t]*([^\s`]+)")
 
@@ -104,7 +105,7 @@ class LiveMarkdown:
         tail = self._growing.source + text
         return (not markdown.is_warm() or len(text) > AT_ONCE or len(tail) > ON_LOOP
                 or self._length + len(text) > (CLOSE_ON_LOOP if close else PLAIN_OVER)
-                or len(SIGN.findall(tail)) > SIGNS or NESTED.search(tail) is not None
+                or len(SIGN.findall(tail)) + LINE * tail.count("\n") > SIGNS or NESTED.search(tail) is not None
                 or not all(map(loaded, FENCES.findall(tail))))
 
     def _whole(self) -> str:
