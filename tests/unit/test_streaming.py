@@ -54,7 +54,7 @@ def grow(text: str, *, step: int = 4) -> tuple[LiveMarkdown, list[str]]:
 
 def test_a_finished_block_is_never_drawn_again():
     _, messages = grow("One paragraph.\n\nAnother one.\n\n- a list\n- of two\n\nThe end.\n")
-    assert sum(message.count("One ") for message in messages) <= 2  # the first message, and that which repeats the start
+    assert sum(message.count("One ") for message in messages) <= 2  # the first message, and that which repeats it
     assert not any("outerMorph" in message for message in messages)
 
 

@@ -73,6 +73,7 @@ class Shown:
         self._prefix, self._root = prefix, root
         self._now = Snapshot(0, [], 0, (), (), True, {})
         self._open: list[tuple[str, bool]] = []  # of each block in the tail: its HTML up to the mark, whether it grows
+        self._tail: list[str] = []    # as it was given last
         self._number = 0
         self._most = 0
         self._begun: list[int] = []   # by block: the rev of its first drawing
@@ -93,6 +94,10 @@ class Shown:
         `last`: nothing follows, no mark is needed.
         """
         now = self._now
+        if tail == self._tail and now.marks and not closed and not last:
+            self._now = replace(now, rev=rev)
+            return
+        self._tail = tail
         done, count = now.done, now.count
         fresh: list[tuple[str, bool]] = []
         for number, html in enumerate(closed, count):
