@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 TRIP = '''
+import time
 from typing import Literal
 from treadle import File, LongText, Table, Upload, plain, workflow
 
@@ -62,6 +63,23 @@ async def fails(ui):
     ui.show(f"{1 / number}")
 
 
+@workflow("Swap", message="m")
+async def swap(ui):
+    await ui.ask("File", Upload, check=gone)
+
+
+def gone(file):
+    """Takes as long as the file is there: until another one has replaced it."""
+    while file.path.exists():
+        time.sleep(0.001)
+    return file
+
+
+@workflow("Leap", message="m")
+async def leap(ui):
+    await ui.approve("Jump", "It is high.")
+
+
 @workflow("Nothing", message="Asks nothing.")
 async def nothing(ui):
     ui.show("There is <b>nothing</b> to ask.")
@@ -77,7 +95,7 @@ async def gap(ui):
 
 
 def plugins_at(folder: Path) -> Path:
-    """Write the workflows into `folder`: trip, listing, extra, skip, fails, nothing, and gap, which does not load."""
+    """Write the workflows into `folder`: those above, and gap, which does not load."""
     folder.mkdir(exist_ok=True)
     (folder / "010_trip.py").write_text(TRIP)
     (folder / "070_gap.py").write_text(BROKEN)

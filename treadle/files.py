@@ -16,13 +16,13 @@ from typing import IO, Any
 
 from .clock import Clock
 from .db import Database
-from .errors import NotFound, StorageError, TooLarge
+from .errors import InvalidAnswer, NotFound, StorageError, TooLarge
 
 DAY = 86_400.0  # seconds a file that no answer took is kept
 BUFFER = 1_000_000  # bytes gathered before a thread writes them
 NAME_LENGTH = 120  # characters of a name that are kept
 OURS = re.compile(r"[0-9a-f]{32}(?:\.partial)?")  # names on the disk
-ENCODINGS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 
 class FileId(str):
@@ -55,13 +55,10 @@ class File(os.PathLike[str]):
         return text
 
     def encoding(self) -> str:
-        """A byte order mark decides; else UTF-8 if all of it is; else Windows-1252, or Latin-1, which never fails."""
+        """That of its byte order mark, UTF-8 or Windows-1252: the first that fits all of it; else Latin-1."""
         with open(self.path, "rb") as file:
             head = file.read(4)
-        for mark, name in ENCODINGS:
-            if head.startswith(mark):
-                return name
-        for name in ("utf-8", "cp1252"):
+        for name in (*(name for mark, name in MARKS if head.startswith(mark)), "utf-8", "cp1252"):
             try:
                 with open(self.path, encoding=name) as text:
                     while text.read(BUFFER):
@@ -178,8 +175,8 @@ class Files:
             yield sink
             file = await sink.finish()
             with self._db.transaction():
-                old = self._pending(run, step)
-                self._db.execute("DELETE FROM files WHERE run = ? AND step = ? AND kept = 0", (run, step))
+                old = self._db.rows("DELETE FROM files WHERE run = ? AND step = ? AND kept = 0 RETURNING id",
+                                    (run, step))
                 self._db.execute("INSERT INTO files (id, run, step, name, size, sha256, created_at) "
                                  "VALUES (?, ?, ?, ?, ?, ?, ?)",
                                  (file.id, run, step, file.name, file.size, file.sha256, self._clock.now()))
@@ -213,17 +210,20 @@ class Files:
 
     def pending(self, run: str, step: str) -> File | None:
         """The file of a refused form, which waits for its answer."""
-        rows = self._pending(run, step)
-        return self._file(rows[0]) if rows else None
+        row = self._db.first("SELECT * FROM files WHERE run = ? AND step = ? AND kept = 0", (run, step))
+        return None if row is None else self._file(row)
 
     def belongs(self, id: str, run: str) -> bool:
         """Whether this file was sent to this run."""
         return self._db.first("SELECT 1 FROM files WHERE id = ? AND run = ?", (id, run)) is not None
 
-    def keep(self, ids: list[str], *, run: str, step: str) -> None:
-        """An answer took these files: they go with their run. Inside the answer's transaction."""
-        for id in ids:
-            self._db.execute("UPDATE files SET kept = 1, run = ?, step = ? WHERE id = ?", (run, step, id))
+    def keep(self, id: str, *, run: str, step: str) -> None:
+        """An answer took this file: it goes with its run. Inside the answer's transaction.
+
+        Raises `InvalidAnswer` when another file has replaced it meanwhile, as the same form sent twice does.
+        """
+        if not self._db.execute("UPDATE files SET kept = 1, run = ?, step = ? WHERE id = ?", (run, step, id)).rowcount:
+            raise InvalidAnswer("Another file was sent in place of this one.", field="value", hint="Choose one again.")
 
     def recover(self) -> None:
         """At the start: remove what an upload that was cut off left behind, and what `sweep` removes."""
@@ -235,16 +235,10 @@ class Files:
 
     def sweep(self) -> None:
         """Remove files that no answer took within a day."""
-        old = self._db.rows("SELECT * FROM files WHERE kept = 0 AND created_at < ?", (self._clock.now() - DAY,))
-        if old:
-            with self._db.transaction():
-                for row in old:
-                    self._db.execute("DELETE FROM files WHERE id = ?", (row["id"],))
-            self._unlink(old)
-
-    def _pending(self, run: str, step: str) -> list[Any]:
-        return self._db.rows("SELECT * FROM files WHERE run = ? AND step = ? AND kept = 0 ORDER BY created_at DESC",
-                             (run, step))
+        with self._db.transaction():
+            old = self._db.rows("DELETE FROM files WHERE kept = 0 AND created_at < ? RETURNING id",
+                                (self._clock.now() - DAY,))
+        self._unlink(old)
 
     def _file(self, row: Any) -> File:
         return File(FileId(row["id"]), row["name"], row["size"], row["sha256"], self.folder / row["id"])

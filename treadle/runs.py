@@ -11,6 +11,7 @@ from .clock import Clock
 from .db import Database
 from .errors import Conflict, InvalidAnswer, NotFound
 from .feed import Feed
+from .fields import file_ids
 from .files import File, FileId, Files
 from .plugins import Plugins
 from .replay import Drawing, Step, Stored, replay, run_check
@@ -96,7 +97,7 @@ class Runs:
         """Runs, the one last worked on first. `unfinished`: only those that wait for something, or only the others."""
         where = (" AND endpoint = :endpoint" if endpoint else "") + ("" if unfinished is None else (
             f" AND {'' if unfinished else 'NOT '}(state = 'open' AND complete = 0)"))
-        rows = self._db.rows(f"{RUN}{where} ORDER BY updated_at DESC, number DESC LIMIT :limit",
+        rows = self._db.rows(f"{RUN}{where} ORDER BY rev DESC LIMIT :limit",
                              {"endpoint": endpoint, "limit": limit})
         return [_run(row) for row in rows]
 
@@ -106,12 +107,10 @@ class Runs:
         workflow = self._workflow(run.endpoint)
         form_rev = self._form_rev(key)
         rows = self._db.rows("SELECT * FROM steps WHERE run = ? AND state != 'open' ORDER BY id", (key,))
-        latest = {(row["label"], row["key"]): row for row in rows}  # the live row, or the last reverted one
-        latest |= {(row["label"], row["key"]): row for row in rows if row["state"] == "done"}
         stored = [Stored(row["label"], row["key"], row["kind"], row["value"], row["digest"], row["state"])
-                  for row in latest.values()]
+                  for row in rows]
         drawing = await self._replay(workflow, key, form_rev, stored)
-        answered = {row["slug"]: row["answered_at"] for row in latest.values() if row["state"] == "done"}
+        answered = {row["slug"]: row["answered_at"] for row in rows if row["state"] == "done"}
         pending = self._files.pending(key, drawing.open.slug) if drawing.open else None
         return RunView(run, workflow, drawing, form_rev, answered, pending)
 
@@ -163,17 +162,12 @@ class Runs:
             given = await self._accept(step, answers, owner=new_owner(client_id))
         with self._feed.change() as rev:
             old = self._db.first("SELECT key FROM runs WHERE client_id = ?", (client_id,)) if client_id else None
-            if old is not None and self._same(old["key"], step, given):
-                return self.get(old["key"])
-            number = 1 + (self._db.one("SELECT max(number) AS n FROM runs WHERE endpoint = ?", (endpoint,))["n"] or 0)
-            key, now = f"default-{endpoint}-{number:02d}", self._clock.now()
-            self._db.execute(
-                "INSERT INTO runs (key, endpoint, number, title, state, version, advance_due, client_id, created_at, "
-                "updated_at, rev) VALUES (?, ?, ?, ?, 'open', ?, 1, ?, ?, ?, ?)",
-                (key, endpoint, number, f"{view.workflow.title} {number}", view.workflow.code,
-                 client_id if client_id and old is None else None, now, now, rev))
-            if step is not None and given is not None:
-                self._write(key, step, given, rev=rev, by="person")
+            if old is not None and self._same(old["key"], given):
+                key = old["key"]
+            else:
+                key = self._insert_run(view.workflow, client_id if old is None else "", rev)
+                if step is not None and given is not None:
+                    self._write(key, step, given, rev=rev, by="person")
         await self._advance(key)
         await self._db.durable()
         return self.get(key)
@@ -212,8 +206,8 @@ class Runs:
         if step.state == "done":
             with self._feed.change() as rev:
                 self._must_be_open(self.get(key))
-                self._revert_from(key, step, rev, undo=1)
-                self._touch(key, rev, "advance_due = 1, complete = 0, reverted_to = ?", step.label)
+                if self._revert_from(key, step, rev, undo=1):  # else it was reverted by somebody else meanwhile
+                    self._touch(key, rev, "advance_due = 1, complete = 0, reverted_to = ?", step.label)
             await self._advance(key)
             await self._db.durable()
         return self.get(key)
@@ -300,7 +294,7 @@ class Runs:
     def _asked(self, view: RunView, slug: str, rev: int, replace: bool) -> Step:
         assert view.run is not None
         self._must_be_open(view.run)
-        if view.drawing.error is not None and view.drawing.open is None:
+        if view.drawing.error is not None:
             raise view.drawing.error
         step = view.drawing.open
         if replace:
@@ -309,6 +303,17 @@ class Runs:
             raise Conflict("This step was answered meanwhile." if slug in view.answered
                            else "The run has moved on since this form was drawn.")
         return step
+
+    def _insert_run(self, workflow: Workflow, client_id: str, rev: int) -> str:
+        last = self._db.one("SELECT max(number) AS n FROM runs WHERE endpoint = ?", (workflow.endpoint,))["n"]
+        number, now = (last or 0) + 1, self._clock.now()
+        key = f"default-{workflow.endpoint}-{number:02d}"
+        self._db.execute(
+            "INSERT INTO runs (key, endpoint, number, title, state, version, advance_due, client_id, created_at, "
+            "updated_at, rev) VALUES (?, ?, ?, ?, 'open', ?, 1, ?, ?, ?, ?)",
+            (key, workflow.endpoint, number, f"{workflow.title} {number}", workflow.code, client_id or None, now, now,
+             rev))
+        return key
 
     def _write(self, key: str, step: Step, given: tuple[str, Any], *, rev: int, by: str) -> None:
         """One answer, inside its transaction."""
@@ -319,7 +324,7 @@ class Runs:
                          "AND state = 'done'", (rev, key, step.label, step.key))
         self._insert(key, step, "done", stored, rev=rev, by=by)
         if isinstance(value, File):
-            self._files.keep([value.id], run=key, step=step.slug)
+            self._files.keep(value.id, run=key, step=step.slug)
         self._touch(key, rev, "advance_due = 1, complete = 0, reverted_to = ''")
 
     def _insert(self, key: str, step: Step, state: str, value: str | None, *, rev: int, by: str = "") -> None:
@@ -330,12 +335,12 @@ class Runs:
             (key, step.label, step.key, step.slug, step.kind, state, value, step.approve.digest if step.approve else "",
              step.number, by, now if state == "done" else None, now, rev))
 
-    def _revert_from(self, key: str, step: Step, rev: int, *, undo: int) -> None:
+    def _revert_from(self, key: str, step: Step, rev: int, *, undo: int) -> int:
         self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (key,))
-        self._db.execute(
+        return self._db.execute(
             "UPDATE steps SET state = 'reverted', undo = ?, rev = ? WHERE run = ? AND state = 'done' AND position >= "
             "(SELECT position FROM steps WHERE run = ? AND label = ? AND key = ? AND state = 'done')",
-            (undo, rev, key, key, step.label, step.key))
+            (undo, rev, key, key, step.label, step.key)).rowcount
 
     def _touch(self, key: str, rev: int, what: str, *params: Any) -> None:
         self._db.execute(f"UPDATE runs SET {what}, rev = ?, updated_at = ? WHERE key = ?",
@@ -353,16 +358,15 @@ class Runs:
         row = self._db.one("SELECT max(rev) AS rev FROM steps WHERE run = ?", (key,))
         return row["rev"] or 0
 
-    def _same(self, key: str, step: Step | None, given: tuple[str, Any] | None) -> bool:
-        """Whether this run began with the same answer. Going back and typing another one is another run."""
+    def _same(self, key: str, given: tuple[str, Any] | None) -> bool:
+        """Whether this run began with the same answer. Going back and giving another one is another run."""
         row = self._db.first("SELECT value FROM steps WHERE run = ? AND state != 'open' ORDER BY id", (key,))
-        if row is None or step is None or given is None or step.field is None:
+        if row is None or given is None:
             return True
-        value = given[1]
+        stored, value = given
         if isinstance(value, File):
-            old = step.field.from_json(row["value"], open_file=self._files.get)
-            return isinstance(old, File) and old.sha256 == value.sha256
-        return bool(row["value"] == given[0])
+            return any(self._files.get(id).sha256 == value.sha256 for id in file_ids([row["value"]]))
+        return bool(row["value"] == stored)
 
     def _must_be_open(self, run: Run) -> None:
         if run.state != "open":

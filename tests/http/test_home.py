@@ -73,6 +73,6 @@ class TestOtherPlaces:
     async def test_without_an_introduction_there_is_none_and_a_broken_plugin_keeps_its_place(self, client):
         page = main((await client.get("/")).text)
         cards = {node.attrs["href"]: node.text for node in page.walk() if node.tag == "a" and node.has_class("card")}
-        assert list(cards) == ["/trip", "/listing", "/extra", "/skip", "/fails", "/nothing", "/gap"]
+        assert list(cards) == ["/trip", "/listing", "/extra", "/skip", "/fails", "/swap", "/leap", "/nothing", "/gap"]
         assert cards["/trip"] == "TripPlan a trip." and cards["/gap"] == "GapThis workflow does not load at present."
         assert page.find("intro") is None

@@ -354,3 +354,10 @@ async def test_addresses_keep_the_conversation(client, core):
     body = parse((await client.get(response.headers["location"])).text).find("run-default-trip-01")
     at = [node.attrs[name] for node in body.walk() for name in ("href", "action", "hx-post") if name in node.attrs]
     assert at and all(address.endswith("?chat=2") for address in at if not address.startswith("/static/"))
+
+
+async def test_the_second_of_two_equal_first_forms_is_told_no_sooner_that_it_is_saved(core):
+    await core.runs.begin("trip", {"value": ["Rome"]}, client_id="c1")
+    before = core.db.sync_count
+    await core.runs.begin("trip", {"value": ["Rome"]}, client_id="c1")
+    assert core.db.sync_count > before

@@ -72,14 +72,14 @@ async def test_the_next_file_of_a_refused_form_replaces_it(files):
 
 async def test_a_file_an_answer_took_is_not_replaced(files):
     first = await send(files, b"1")
-    files.keep([first.id], run="r", step="s")
+    files.keep(first.id, run="r", step="s")
     await send(files, b"2")
     assert files.get(first.id).read_text() == "1"
 
 
 async def test_what_no_answer_took_goes_after_a_day(files, clock):
     taken, left = await send(files, b"1", run="one"), await send(files, b"2", run="two")
-    files.keep([taken.id], run="one", step="s")
+    files.keep(taken.id, run="one", step="s")
     await clock.advance(DAY - 1)
     files.sweep()
     assert files.pending("two", "s") == left
@@ -124,6 +124,10 @@ def test_a_name_is_shown_without_folders_and_invisible_characters(sent, shown):
 async def test_text_is_read_whatever_its_encoding(files, encoding):
     file = await send(files, "Zürich – 3 €\r\nÉcole".encode(encoding))
     assert file.read_text() == "Zürich – 3 €\nÉcole"
+
+
+async def test_a_mark_that_the_rest_does_not_keep_decides_nothing(files):
+    assert (await send(files, b"\xff\xfea")).read_text() == "ÿþa"
 
 
 async def test_bytes_no_encoding_fits_are_still_read(files):

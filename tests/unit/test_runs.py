@@ -54,6 +54,20 @@ async def test_the_same_first_form_sent_twice_is_one_run(runs):
     assert len(runs.list()) == 1
 
 
+async def test_another_decision_in_the_same_form_is_another_run(runs):
+    first = await runs.begin("leap", {"value": ["yes"]}, client_id="c1")
+    assert (await runs.begin("leap", {"value": ["yes"]}, client_id="c1")).key == first.key
+    second = await runs.begin("leap", {"value": ["no"]}, client_id="c1")
+    assert second.key != first.key and done(await runs.draw(second.key)) == {"jump": False}
+
+
+async def test_the_run_last_worked_on_stands_first_whatever_the_wall_clock_says(runs):
+    await runs.begin("trip", {"value": ["Rome"]})
+    runs._clock.jump(-86_400)
+    late = await runs.begin("trip", {"value": ["Oslo"]})
+    assert runs.list()[0].key == late.key
+
+
 async def test_another_answer_in_the_same_form_is_another_run(runs):
     first = await runs.begin("trip", {"value": ["Rome"]}, client_id="c1")
     second = await runs.begin("trip", {"value": ["Oslo"]}, client_id="c1")
@@ -239,6 +253,14 @@ async def test_a_failed_undo_leaves_the_open_step(runs, feed):
     with pytest.raises(Conflict):
         await runs.undo(key)
     assert runs.get(key).waiting_for == "Days" and feed.rev == before
+
+
+async def test_of_two_reverts_at_once_the_earlier_step_is_the_one_named(runs):
+    key = await begun(runs)
+    runs._drawings.clear()  # so that both are drawn before either is written
+    await asyncio.gather(runs.revert(key, "where"), runs.revert(key, "days"))
+    assert runs.get(key).reverted_to == "Where" and done(await runs.draw(key)) == {}
+    assert (await runs.undo(key)).complete
 
 
 async def test_a_form_drawn_before_a_revert_is_too_old(runs):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 
+from tests.harness import until
 from treadle.errors import InvalidAnswer
 from treadle.files import FileId, Files
 from treadle.replay import Step
@@ -57,3 +61,15 @@ async def test_an_optional_file_can_be_left_out_again(runs, files):
     await sent(files, b"one", run=new_owner("c1"), step="extra")
     key = (await runs.begin("extra", {"drop": ["yes"]}, client_id="c1")).key
     assert await lists(runs, key) == {"extra": None}
+
+
+async def test_an_answer_whose_file_is_replaced_while_it_is_checked_is_refused_and_the_newer_one_waits(runs, files, db):
+    first = await sent(files, b"one", run=new_owner("c1"), step="file")
+    beginning = asyncio.create_task(runs.begin("swap", {"value": [first]}, client_id="c1"))
+    await until(lambda: any(thread.name == "author" for thread in threading.enumerate()))  # drawn, or checked already
+    await runs.draw_new("swap")  # drawn now
+    await sent(files, b"two", run=new_owner("c1"), step="file")
+    with pytest.raises(InvalidAnswer, match="in place of this one"):
+        await beginning
+    assert db.rows("SELECT * FROM runs") == []
+    assert files.pending(new_owner("c1"), "file").read_text() == "two"
