@@ -169,6 +169,7 @@ def _draw(messages: list[Message], texts: list[tuple[str, str]], plain: str | No
     for message, (text, thinking) in zip(messages, texts, strict=True):
         thought = LivePlain(f"m{message.id}-thinking")
         thought.feed(thinking, message.rev)
+        thought.close(message.rev)
         body = render_reply(f"m{message.id}", text) if message.role == "assistant" else ""
         rows.append(str(MessageRow(message, body, thought.html(), plain=plain)))
     return "".join(rows)
