@@ -228,6 +228,20 @@ async def test_copy_takes_the_reply_and_the_code_and_says_so(windows, model):
     await eventually(whole)
 
 
+async def test_what_is_wide_or_written_from_the_right_stays_in_its_place(page, model):
+    await page.goto("/")
+    await connected(page)
+    wide = f"{'| wide ' * 20}|\n{'|---' * 20}|\n\n`{'x' * 200}`\n\nשלום\n"
+    model.next(Script(text=wide, chunk=100), Script(big=201_000, n=2))
+    await ask(page, f"{'w' * 200} ?")
+    await ended(page)
+    right = await reply(page).locator("p").last.evaluate("p => getComputedStyle(p).unicodeBidi")
+    assert right == "plaintext"
+    await ask(page, "Longer than 200 KB.")
+    await expect(page.get_by_text("shown as plain text")).to_be_visible(timeout=10_000)
+    assert await page.locator("#log").evaluate("log => log.scrollWidth - log.clientWidth") == 0
+
+
 async def test_a_screen_reader_hears_that_a_reply_comes_and_then_its_text(page, model):
     await page.goto("/")
     await connected(page)
