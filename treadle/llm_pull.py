@@ -9,10 +9,11 @@ from contextlib import aclosing
 from .clock import Clock
 from .errors import InvalidAnswer, ModelError
 from .llm_status import SUGGESTED, PullProgress
-from .llm_wire import post_lines
+from .llm_wire import LARGEST, post_lines
 
 SILENT_S = 600.0   # what has come is checked at the end; Ollama says nothing meanwhile
 TELL_S = 0.5       # between two changes of the progress that is shown
+LAYERS_MOST = 10_000
 JUDGE_S = 2.0      # before the time that is left can be told
 NAME = re.compile(r"\w[\w.-]*(?:[/:]\w[\w.-]*){0,4}", re.ASCII)
 
@@ -33,6 +34,7 @@ async def download(address: str, name: str, *, clock: Clock) -> AsyncGenerator[P
 
     expected = first_progress(name).total
     layers: dict[str, tuple[int, int]] = {}  # a model has several; their bytes are added up
+    done = known = 0
     began: tuple[float, int] | None = None
     told = 0.0
     try:
@@ -45,10 +47,12 @@ async def download(address: str, name: str, *, clock: Clock) -> AsyncGenerator[P
                     continue  # odd progress does not undo a download
                 if progress.status == "success":
                     return
-                if not progress.digest or progress.total is None:
+                size = progress.total or 0
+                if not progress.digest or not 0 < size < LARGEST or len(layers) > LAYERS_MOST:
                     continue
-                layers[progress.digest] = (progress.completed or 0, progress.total)
-                done, known = (sum(part) for part in zip(*layers.values(), strict=True))
+                come, before = max(0, min(progress.completed or 0, size)), layers.get(progress.digest, (0, 0))
+                layers[progress.digest] = (come, size)
+                done, known = done + come - before[0], known + size - before[1]
                 now, total = clock.monotonic(), max(known, expected)
                 began = began or (now, done)
                 if now - told >= TELL_S or done >= total:

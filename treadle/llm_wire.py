@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 CONNECT_S = 5.0
 MAX_LINE = 1_000_000     # bytes of one line of a reply: a reply is cut at 1 MB anyway
 MAX_ANSWER = 4_000_000   # bytes of an answer that is read whole
+NAME_LONGEST = 200       # characters; what has a longer one, or one with signs nobody sees, is no model
+MODELS_MOST = 500
+LARGEST = 2**53          # of a number Ollama tells; a larger one is none
+FASTEST = 1e6            # tokens a second
+BREATH = 64              # events after which others get their turn: of one byte each they would hold the loop
 MAX_ERROR = 16_000       # bytes of an error's text that are looked at
 EMBEDS = ("bert", "nomic-bert", "nomic-bert-moe")  # families of models that cannot answer
 FAILED = "The model failed: "  # and then what Ollama says about it
@@ -48,11 +53,14 @@ async def _get_json(address: str, path: str) -> Any:
     except (OSError, UnicodeError) as error:  # UnicodeError: a host name that cannot be one
         raise down(address) from error
     try:
-        wire, status, body = h11.Connection(h11.CLIENT), 0, bytearray()
+        wire, status, body, events = h11.Connection(h11.CLIENT), 0, bytearray(), 0
         request = h11.Request(method="GET", target=parts.path + path, headers=[
             ("Host", parts.netloc), ("Accept", "application/json"), ("Connection", "close")])
         writer.write((wire.send(request) or b"") + (wire.send(h11.EndOfMessage()) or b""))
         while not isinstance(event := wire.next_event(), h11.EndOfMessage | h11.ConnectionClosed):
+            events += 1
+            if events % BREATH == 0:
+                await asyncio.sleep(0)
             if event is h11.NEED_DATA:
                 wire.receive_data(await reader.read(65_536))
             elif isinstance(event, h11.Response):
@@ -63,7 +71,7 @@ async def _get_json(address: str, path: str) -> Any:
                     raise NotOllama(f"The answer of {address} is too long.")
         if status != 200:
             raise NotOllama(f"{address} answered with {status}.")
-        return _read(bytes(body))
+        return _read(body)
     except (OSError, ValueError, h11.ProtocolError) as error:
         raise NotOllama(f"What answers at {address} is not Ollama.") from error
     finally:
@@ -90,12 +98,15 @@ async def post_lines(address: str, path: str, body: dict[str, Any], *, clock: Cl
             try:
                 if response.status_code != 200 or response.headers.get("content-encoding", "identity") != "identity":
                     raise await _refused(response, str(body.get("model", "")), clock, idle_s)
-                chunks, held = response.aiter_raw(), b""
+                chunks, held, count = response.aiter_raw(), bytearray(), 0
                 while (chunk := await clock.wait_for(anext(chunks, None), until - clock.monotonic())) is not None:
+                    count += 1
+                    if count % BREATH == 0:
+                        await asyncio.sleep(0)
                     held += chunk
                     if b"\n" in chunk:
                         *lines, held = held.split(b"\n")
-                        for line in filter(bytes.strip, lines):
+                        for line in filter(bytearray.strip, lines):
                             yield _parsed(line)
                             until = clock.monotonic() + idle_s
                     if len(held) > MAX_LINE:
@@ -110,7 +121,7 @@ async def post_lines(address: str, path: str, body: dict[str, Any], *, clock: Cl
             raise ModelError("The connection to the model broke off.") from error
 
 
-def _read(data: bytes) -> Any:
+def _read(data: bytes | bytearray) -> Any:
     """The JSON in `data`. Raises `ValueError`, also for what is nested too deep."""
     try:
         return json.loads(data.decode(errors="replace"))
@@ -118,7 +129,7 @@ def _read(data: bytes) -> Any:
         raise ValueError("nested too deep") from error
 
 
-def _parsed(line: bytes) -> dict[str, Any]:
+def _parsed(line: bytearray) -> dict[str, Any]:
     if len(line) > MAX_LINE:
         raise ModelError("The model sent a line of more than 1 MB.")
     try:
@@ -173,9 +184,9 @@ def installed(answer: Any) -> tuple[InstalledModel, ...]:
     for entry in filter(lambda entry: isinstance(entry, dict), models):
         name, size, details = entry.get("name"), entry.get("size"), entry.get("details")
         answers = not (isinstance(details, dict) and details.get("family") in EMBEDS)
-        if answers and isinstance(name, str) and name == storable(name):
-            found.append(InstalledModel(name, size if isinstance(size, int) else 0))
-    return tuple(found)
+        if answers and isinstance(name, str) and name.strip() and name.isprintable() and len(name) <= NAME_LONGEST:
+            found.append(InstalledModel(name, size if isinstance(size, int) and 0 <= size < LARGEST else 0))
+    return tuple(found[:MODELS_MOST])
 
 
 def request(messages: list[dict[str, str]], model: str, *, window: int) -> dict[str, Any]:
@@ -200,5 +211,7 @@ def piece(line: dict[str, Any]) -> Piece:
         end = ChatResponse.model_validate(line)
     except ValueError:  # odd statistics do not undo a reply
         return Piece(text, thinking, done=True)
-    speed = end.eval_count / end.eval_duration * 1e9 if end.eval_count and end.eval_duration else None
-    return Piece(text, thinking, done=True, tokens_per_s=speed, reason=end.done_reason or "")
+    count, duration = end.eval_count or 0, end.eval_duration or 0
+    speed = count / duration * 1e9 if 0 < count < LARGEST and 0 < duration < LARGEST else 0.0
+    return Piece(text, thinking, done=True, reason=end.done_reason or "",
+                 tokens_per_s=speed if 0 < speed < FASTEST else None)
