@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sqlite3
 import sys
 import traceback
@@ -26,6 +27,8 @@ FILE_SIZE = "2 MB"
 FILES_KEPT = 5
 
 _hidden: list[str] = []
+_STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+                     "\U000e0000-\U000e0fff]")
 
 
 def begin(folder: Path | None) -> None:
@@ -57,13 +60,14 @@ def _line(record: Record) -> str:
 def _patch(record: Record) -> None:
     if (exception := record["exception"]) is not None and exception.value is not None:
         record["extra"]["trace"] = _clean(trace_of(exception.value))
-    record["message"] = _clean(record["message"])
+    record["message"] = _clean(record["message"]).replace("\n", "\\n")
 
 
 def _clean(text: str) -> str:
+    """Without secrets; what would steer a terminal, end a line or turn it around is escaped. Newlines stay."""
     for secret in _hidden:
         text = text.replace(secret, "...")
-    return text
+    return text if text.isprintable() else _STEERS.sub(lambda sign: ascii(sign.group())[1:-1], text)
 
 
 def trace_of(error: BaseException) -> str:
@@ -74,6 +78,7 @@ def trace_of(error: BaseException) -> str:
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     lines = [trace_of(cause), "  which led to:"] if cause is not None else []
     lines += [f"  {at.filename}:{at.lineno} in {at.name}" for at in traceback.extract_tb(error.__traceback__)]
+    words = words.replace("\n", " ")
     lines.append(f"  {type(error).__name__}: {words}" if words else f"  {type(error).__name__}")
     return "\n".join(lines)
 

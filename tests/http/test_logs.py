@@ -55,6 +55,17 @@ def test_the_file_rotates_and_old_ones_are_removed(log, tmp_path):
     assert max(sizes) <= 2_200_000
 
 
+def test_nothing_written_can_steer_a_terminal_or_begin_a_line(log):
+    """What Ollama and authors say comes into lines: escapes, returns and what turns a line around are seen."""
+    said = "\x1b[2Jboom\r\n2026-01-01 ERROR forged \x9b31m \u202egpj \x00 \u2028end"
+    logger.info("model: {}", said)
+    logger.opt(exception=raised(ModelError(said))).error("failed")
+    for text in log():
+        assert not set("\x1b\r\x9b\u202e\x00\u2028") & set(text)
+        assert "boom" in text and "forged" in text
+        assert not [line for line in text.splitlines() if line.startswith("2026-01-01")]
+
+
 def test_a_secret_is_hidden_wherever_it_turns_up(log):
     logs.hide("tok-123")
     logger.info("GET /login?token=tok-123")
