@@ -10,15 +10,16 @@ long loses its middle. Nothing is shortened in what the person sees.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from .conversation import Conversations, Message, Place
 from .errors import TreadleError
 from .llm import WINDOW
-from .workflow import HOME, Broken, Workflow
+from .workflow import Broken, Workflow
 
 if TYPE_CHECKING:
     from .plugins import Plugins
+    from .runs import Runs
 
 ANSWER = 2_048                           # tokens of the window that are left for the answer
 BYTES_PER_TOKEN = 3                      # of UTF-8; most languages have more, so this is careful
@@ -32,17 +33,10 @@ in Markdown, in the language they write. You can see the state of their run, but
 anything: say what to do instead. When you do not know something, say so."""
 
 
-class Facts(Protocol):
-    """What the context asks of the runs."""
-
-    async def facts(self, key: str) -> str:
-        """The state of a run, as text for the model. Raises `NotFound`."""
-
-
 class Context:
     """Builds the messages of one request from what is stored. Reads only."""
 
-    def __init__(self, conversations: Conversations, plugins: Plugins, runs: Facts) -> None:
+    def __init__(self, conversations: Conversations, plugins: Plugins, runs: Runs) -> None:
         self._conversations, self._plugins, self._runs = conversations, plugins, runs
 
     async def build(self, conversation: int, place: Place, *, upto: int) -> list[dict[str, str]]:
@@ -58,7 +52,7 @@ class Context:
 
     async def _system(self, place: Place) -> str:
         parts = [YOU]
-        found = HOME if place.endpoint == HOME.endpoint else self._plugins.get(place.endpoint)
+        found = self._plugins.get(place.endpoint)
         if isinstance(found, Workflow):
             parts.append(f"The person is at: {found.title} (/{found.endpoint}).")
             if found.training:

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from .clock import Clock
 from .db import Database, Params
@@ -107,8 +107,6 @@ class _Over(Exception):
 
 class Conversations:
     """Conversations, their messages, and how a reply begins, grows and ends."""
-
-    FIRST = FIRST
 
     def __init__(self, db: Database, feed: Feed, clock: Clock) -> None:
         self._db = db
@@ -297,13 +295,9 @@ class Conversations:
         True if this call did it. A reply that has ended, or is no longer its conversation's current one, is left
         alone. Viewers wake after the commit. `error` is a failure, `note` a remark, both sentences for a person.
         """
-        with suppress(_Over), self._feed.change() as rev:
-            if not self._db.execute(SETTLE, {
-                    "id": reply, "state": state, "rest": rest, "rest_thinking": rest_thinking, "error": storable(error),
-                    "note": note, "tokens_per_s": tokens_per_s, "thinking_s": thinking_s, "rev": rev}).rowcount:
-                raise _Over
-            return True
-        return False
+        return self._change(SETTLE, {
+            "id": reply, "state": state, "rest": rest, "rest_thinking": rest_thinking, "error": storable(error),
+            "note": note, "tokens_per_s": tokens_per_s, "thinking_s": thinking_s})
 
     def sweep(self, reply: int) -> bool:
         """Remove some of the pieces of a reply that is settled. Whether there may be more: many take long at once."""
@@ -358,10 +352,14 @@ class Conversations:
 
     def _alter(self, reply: int, where: str, **values: str | float | None) -> bool:
         """Change an active reply. False if it is active no longer, or `where` does not hold."""
+        change = ", ".join(f"{column} = :{column}" for column in values)
+        return self._change(f"UPDATE messages SET {change}, rev = :rev WHERE id = :id AND {ACTIVE} AND {where}",
+                            values | {"id": reply})
+
+    def _change(self, update: str, params: dict[str, Any]) -> bool:
+        """One UPDATE as a change of its own. False, and no change, where there is no row for it."""
         with suppress(_Over), self._feed.change() as rev:
-            change = ", ".join(f"{column} = :{column}" for column in values)
-            if not self._db.execute(f"UPDATE messages SET {change}, rev = :rev WHERE id = :id AND {ACTIVE} AND {where}",
-                                    values | {"rev": rev, "id": reply}).rowcount:
+            if not self._db.execute(update, params | {"rev": rev}).rowcount:
                 raise _Over
             return True
         return False

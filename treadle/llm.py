@@ -249,18 +249,14 @@ class Llm:
                     if part.done:
                         return
             raise ModelError("The model ended in the middle of its reply.")
-        except OllamaDown:
-            if address == self._address():
+        except (ModelError, TimeoutError) as error:
+            if isinstance(error, OllamaDown) and address == self._address():
                 self._judge("refused")  # before anybody asks whether a question may be sent
             self.check_soon()
+            if isinstance(error, TimeoutError):
+                raise ModelError("The model did not begin to answer within 10 minutes." if first else
+                                 "The model stopped answering for 60 seconds.") from error
             raise
-        except ModelError:
-            self.check_soon()
-            raise
-        except TimeoutError as error:
-            self.check_soon()
-            raise ModelError("The model did not begin to answer within 10 minutes." if first else
-                             "The model stopped answering for 60 seconds.") from error
 
     async def _import(self) -> None:
         """Import what talks to the model, once and in a thread: it takes 0.2 s of CPU."""

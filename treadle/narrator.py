@@ -7,6 +7,7 @@ the clicks. So a kill at any instant loses nothing and says nothing twice.
 from __future__ import annotations
 
 import asyncio
+from math import inf
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .feed import Feed
     from .plugins import Plugins
     from .tasks import Tasks
-    from .workflow import Workflow
 
 SAME_ARRIVAL_S = 5.0  # coming back to a place sooner than this is not announced again
 RETRY_S = 1.0  # until the next attempt after the disk refused
@@ -61,13 +61,20 @@ class Narrator:
 
         Raises `NotFound` for an unknown place or conversation, and nothing is written.
         """
-        self._place(endpoint)
+        if self._plugins.get(endpoint) is None:
+            raise NotFound(f"There is no place called “{endpoint[:80]}”.", hint="Choose one from the menu.")
         if not self._conversations.exists(conversation):
             raise NotFound("There is no such conversation.", hint="Open Treadle again from its first page.")
-        arrival = self._commit(conversation, endpoint)
-        if arrival is not None:
-            self._due[arrival] = self._clock.monotonic() + self._settle_s
-            self.queue.put_nowait(arrival)
+        place, now = (conversation, endpoint), self._clock.monotonic()
+        if place in self._pending or now - self._written.get(place, -inf) < SAME_ARRIVAL_S:
+            return  # the same arrival
+        with self._db.transaction():
+            arrival: int = self._db.one(
+                "INSERT INTO arrivals (conversation, endpoint, created_at) VALUES (?, ?, ?) RETURNING id",
+                (conversation, endpoint, self._clock.now()))["id"]
+        self._pending.add(place)
+        self._due[arrival] = now + self._settle_s
+        self.queue.put_nowait(arrival)
 
     def arrive_now(self, conversation: int, endpoint: str) -> None:
         """`arrive` for a page without JavaScript: the message is there before the page is drawn.
@@ -93,27 +100,6 @@ class Narrator:
     def pending(self, conversation: int) -> bool:
         """Whether something is still to be said in `conversation`."""
         return any(place[0] == conversation for place in self._pending)
-
-    def _place(self, endpoint: str) -> Workflow | Broken:
-        place = self._plugins.get(endpoint)
-        if place is None:
-            raise NotFound(f"There is no place called “{endpoint[:80]}”.", hint="Choose one from the menu.")
-        return place
-
-    def _commit(self, conversation: int, endpoint: str) -> int | None:
-        """Write the arrival and return its id, or None where it is the same as one before."""
-        place = (conversation, endpoint)
-        if place in self._pending:
-            return None
-        written = self._written.get(place)
-        if written is not None and self._clock.monotonic() - written < SAME_ARRIVAL_S:
-            return None
-        with self._db.transaction():
-            arrival: int = self._db.one(
-                "INSERT INTO arrivals (conversation, endpoint, created_at) VALUES (?, ?, ?) RETURNING id",
-                (conversation, endpoint, self._clock.now()))["id"]
-        self._pending.add(place)
-        return arrival
 
     async def _deliver_all(self) -> None:
         while True:

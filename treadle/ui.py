@@ -160,7 +160,7 @@ class Ui:
         """
         self._enter()
         try:
-            spec = _field(label, type, default, help, placeholder, max_length)
+            spec = field(label, type, default=default, help=help, placeholder=placeholder, max_length=max_length)
         except TypeError as error:
             raise self._misuse(str(error)) from None
         if self._trace is not None:
@@ -323,19 +323,3 @@ def _key_text(key: Key | None) -> str:
     if not isinstance(key, int | str):
         raise TypeError(f"key= is a number, a text or a tuple of them, not {type(key).__name__}.")
     return str(key)
-
-
-@lru_cache(maxsize=2048)
-def _cached_field(label: str, type: Any, default: Any, help: str, placeholder: str, max_length: int | None,
-                  kind: type) -> FieldSpec:
-    return field(label, type, default=default, help=help, placeholder=placeholder, max_length=max_length)
-
-
-def _field(label: str, type: Any, default: Any, help: str, placeholder: str, max_length: int | None) -> FieldSpec:
-    """`field`, remembered: a replay describes the same questions again and again."""
-    try:
-        return _cached_field(label, type, default, help, placeholder, max_length, default.__class__)
-    except TypeError as error:
-        if "unhashable" not in str(error):
-            raise
-        return field(label, type, default=default, help=help, placeholder=placeholder, max_length=max_length)
