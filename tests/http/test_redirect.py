@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.browsing import form_to, submit
 from tests.harness import HX
 
 
@@ -83,3 +84,11 @@ async def test_without_javascript_the_button_leads_to_the_chat_about_the_place(c
     assert (answer.status_code, answer.headers["location"]) == (303, where)
     assert (await client.get(where)).status_code == 200
     assert said(core) == [place]
+
+
+async def test_without_javascript_the_chat_knows_from_which_run_one_came(client, core):
+    run = await core.runs.begin("hello", {"value": ["Ann"]}, client_id="c1")
+    page = (await client.get(f"/hello/{run.key}")).text
+    answer = await submit(client, form_to(page, "/redirect/hello"))
+    assert answer.headers["location"] == f"/chat/1?at=hello&run={run.key}"
+    assert f'href="/hello/{run.key}"' in (await client.get(answer.headers["location"])).text

@@ -64,7 +64,7 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
         model=f"{ModelPicker(model)}{AddressForm(model.host)}", condition=str(Condition(model)), log=rows, place=name,
         earlier=str(Earlier(conversation, conversations.oldest(conversation, shown=PAGE))),
         composer=str(Composer(conversation, ask, conversations.active(conversation))),
-        endpoint=endpoint if place else "home", chat=chat)
+        endpoint=endpoint if place else "home", run=run, chat=chat)
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head>{shell.head()}{head}</head><body>'
         f'<a class="skip" href="#main">Skip to the page</a><div class="app">{shell.top_bar(name, ask, menu, chat)}'

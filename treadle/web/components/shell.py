@@ -136,7 +136,7 @@ def live(conversation: int, since: str, endpoint: str) -> str:
 
 
 def chat_pane(*, model: str, earlier: str, log: str, condition: str, composer: str, place: str, endpoint: str,
-              chat: str) -> str:
+              run: str, chat: str) -> str:
     """The chat. Without JavaScript it holds the way to the page that chats without."""
     return (
         '<aside class="chat" id="chat" aria-label="Assistant">'
@@ -152,6 +152,7 @@ def chat_pane(*, model: str, earlier: str, log: str, condition: str, composer: s
         '<p class="sr" id="announce" role="status"></p>'
         f'<noscript><div class="log-pad"><div class="stack"><p>Without JavaScript the chat is a page of its own.</p>'
         f'<form method="post" action="/redirect/{quote(endpoint)}{chat}"><input type="hidden" name="to" value="chat">'
+        f'<input type="hidden" name="run" value="{escape(run)}">'
         f'<button class="btn line">Open the chat about {escape(place)}</button></form></div></div></noscript></aside>')
 
 

@@ -13,9 +13,10 @@ ar = APIRouter()
 
 @dataclass
 class GoForm:
-    """`to`: "chat" leads to the chat as a page of its own, for a browser without JavaScript."""
+    """`to`: "chat" leads to the chat as a page of its own, for a browser without JavaScript, from the run `run`."""
 
     to: str = ""
+    run: str = ""
 
 
 @ar.post("/redirect/{endpoint}")
@@ -27,6 +28,8 @@ async def arrive(web: Web, endpoint: str, form: GoForm) -> RedirectResponse:
         web.core.narrator.arrive_now(web.conversation, endpoint)
     path = "/" if endpoint == "home" else f"/{quote(endpoint)}"
     if form.to == "chat":
-        path = f"/chat/{web.conversation}{'' if endpoint == 'home' else f'?at={quote(endpoint)}'}"
+        path = f"/chat/{web.conversation}"
+        if endpoint != "home":
+            path += f"?at={quote(endpoint)}{f'&run={quote(form.run)}' if form.run else ''}"
         return RedirectResponse(path, status_code=303)
     return RedirectResponse(web.url(path), status_code=303)
