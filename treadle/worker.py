@@ -11,9 +11,9 @@ import ctypes
 import os
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import FrameType
 from typing import Any, Generic, TypeVar
@@ -74,8 +74,6 @@ class Call(Generic[T]):
         self._over = False
         self._value: T
         self._error: BaseException | None = None
-        self._tell: Callable[[], None] = lambda: None
-        self._thread = threading.Thread(target=self._run, daemon=True, name="author")
 
     async def result(self, seconds: float, *, give_up_s: float = GIVE_UP_S) -> T:
         """What `fn` returns or raises. Raises `Overdue` after `seconds` and at most `give_up_s` more.
@@ -84,16 +82,23 @@ class Call(Generic[T]):
         """
         loop = asyncio.get_running_loop()
         over = asyncio.Event()
-        self._tell = lambda: _call_soon(loop, over.set)
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(over.set)
+
+        self._thread = threading.Thread(target=self._run, args=[tell], daemon=True, name="author")
         self._thread.start()
         try:
-            await asyncio.wait_for(over.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await over.wait()
         except TimeoutError:
             where, end, tries = self._where(), loop.time() + give_up_s, 0
             while self._end(tries) and loop.time() < end:
                 tries += 1
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(over.wait(), PAUSE_S)
+                    async with asyncio.timeout(PAUSE_S):
+                        await over.wait()
             raise Overdue(*where, held=not self._over) from None
         except asyncio.CancelledError:
             self._end(0)
@@ -101,19 +106,11 @@ class Call(Generic[T]):
         return self._outcome()
 
     def wait(self, seconds: float) -> T:
-        """The same without an event loop, for the start."""
-        over = threading.Event()
-        self._tell = over.set
-        self._thread.start()
-        if not over.wait(seconds):
-            where, end, tries = self._where(), time.monotonic() + GIVE_UP_S, 0
-            while self._end(tries) and time.monotonic() < end:
-                over.wait(PAUSE_S)
-                tries += 1
-            raise Overdue(*where, held=not self._over)
-        return self._outcome()
+        """`result` for the start, where everything may wait."""
+        with ThreadPoolExecutor(1) as beside:  # in a thread: this one's loop, which waits, cannot run another
+            return beside.submit(asyncio.run, self.result(seconds)).result()
 
-    def _run(self) -> None:
+    def _run(self, tell: Callable[[], None]) -> None:
         try:
             self._value = self._fn()
         except BaseException as error:  # noqa: BLE001 - an author's code may raise anything; the caller gets it
@@ -123,7 +120,7 @@ class Call(Generic[T]):
                 sys.settrace(None)
                 with self._lock:
                     self._over = True
-                self._tell()
+                tell()
                 return
             except Ended:  # it came after the author's code had ended
                 continue
@@ -147,11 +144,6 @@ class Call(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._value
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, fn: Callable[[], object]) -> None:
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(fn)
 
 
 def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "", file: str = "",
