@@ -82,8 +82,9 @@ async def test_a_wrong_link_signs_nobody_in(stranger, token):
         assert "This token belongs to another Treadle." in answer.text
 
 
-async def test_a_pasted_token_signs_in(stranger, token):
-    answer = await stranger.post("/login", data={"token": f" {token}\n"}, headers=same_origin(ADDRESS))
+@pytest.mark.parametrize("before", ["", "http://127.0.0.1:5001/login?token="])
+async def test_a_pasted_token_or_link_signs_in(stranger, token, before):
+    answer = await stranger.post("/login", data={"token": f" {before}{token}\n"}, headers=same_origin(ADDRESS))
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
     assert (await stranger.get("/", headers=TYPED)).status_code == 200
 

@@ -56,9 +56,10 @@ async def by_link(request: Request) -> Response:
 
 
 async def by_hand(request: Request) -> Response:
-    """`POST /login`: a pasted token; 303 to the first page with the cookie, or the form again with 401."""
+    """`POST /login`: a pasted token, or the whole link; 303 to the first page with the cookie, or the form with 401."""
     form = await request.form()
-    if not await request.app.state.door.tries(request, str(form.get("token", ""))):
+    pasted = str(form.get("token", "")).strip().rpartition("token=")[2]
+    if not await request.app.state.door.tries(request, pasted):
         logger.warning("a sign-in with a wrong token was refused")
         return _page(401, wrong=True)
     return RedirectResponse("/", 303, headers={"set-cookie": request.app.state.guard.cookie()})
