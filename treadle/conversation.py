@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple
 
 from .clock import Clock
 from .db import Database, Params
-from .encoding import storable
 from .errors import Conflict, InvalidAnswer, NotFound, TooLarge
 from .feed import Feed
+from .text import storable
 
 Ending = Literal["done", "stopped", "failed", "interrupted"]
 

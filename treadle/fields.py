@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NewType
 
-from .encoding import storable
 from .errors import InvalidAnswer, NotFound
 from .files import File, FileId
+from .text import one_line, storable
 
 LongText = NewType("LongText", str)  # text of several lines
 OpenFile = Callable[[str], File]  # the file of an id; raises `NotFound`
 Kind = Literal["text", "long_text", "whole_number", "yes_no", "choice", "upload"]
 
+QUOTED = 60  # characters of an answer that a refusal repeats
 WHOLE_LIMIT = 2**53 - 1  # what JSON and a browser hold exactly
 SUPPORTED = "str, int, bool, LongText, Literal[...] or Upload, or one of them with `| None`"
 _GROUPED = re.compile(r"[+-]?(\d+|\d{1,3}(?:([,_'\u2019 \u00a0\u2009\u202f])\d{3})(?:\2\d{3})*)")
@@ -69,7 +70,7 @@ class FieldSpec:
             return self._checked(_whole(given.strip()))
         if self.kind == "choice":
             if given not in self.options:
-                raise _refused(f"{_short(given)} is none of the choices.", "Choose one.")
+                raise _refused(f"{one_line(given, QUOTED)} is none of the choices.", "Choose one.")
             return self.values[self.options.index(given)]
         return self._checked(given.strip() if self.kind == "text" else given.replace("\r\n", "\n"))
 
@@ -88,7 +89,7 @@ class FieldSpec:
             for option in self.values:
                 if option == value and type(option) is type(value):
                     return option
-            raise _refused(f"{_short(value)} is none of the choices.", "Choose one.")
+            raise _refused(f"{one_line(str(value), QUOTED)} is none of the choices.", "Choose one.")
         if self.kind == "yes_no" and isinstance(value, bool):
             return value
         if self.kind == "whole_number" and isinstance(value, int) and not isinstance(value, bool):
@@ -103,7 +104,7 @@ class FieldSpec:
             if storable(value) != value:
                 raise _refused("This text holds half a character, which cannot be stored.", "Type it again.")
             return value
-        raise _refused(f"{_short(value)} does not fit: {self.label} is {_NAMES[self.kind]}.")
+        raise _refused(f"{one_line(str(value), QUOTED)} does not fit: {self.label} is {_NAMES[self.kind]}.")
 
     def to_json(self, value: Any) -> str:
         """The value as it is stored. Raises `InvalidAnswer` when it is none of this field's."""
@@ -157,16 +158,11 @@ _NAMES = {"text": "a text", "long_text": "a text", "whole_number": "a whole numb
           "choice": "a choice", "upload": "a file"}
 
 
-def _short(value: Any) -> str:
-    text = " ".join(str(value).split())
-    return f"{text[:60]}..." if len(text) > 60 else text
-
-
 def _whole(text: str) -> int:
     """A whole number as people write it: 1000, 1,000, 1 000. Not 1.000, which is one in half of the world."""
     text = text.replace("\u2212", "-")
     if _GROUPED.fullmatch(text) is None:
-        raise _refused(f"This is no whole number: {_short(text)}.", "Use digits only.")
+        raise _refused(f"This is no whole number: {one_line(text, QUOTED)}.", "Use digits only.")
     digits = re.sub(r"[^\d+-]", "", text)
     if len(digits) > 40:
         raise _refused(f"A number of {len(digits):,} digits is over the limit of {WHOLE_LIMIT:,}.")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .clock import Clock
-from .encoding import storable
 from .errors import ModelError, ModelMissing, OllamaDown
 from .llm_status import InstalledModel, Piece
+from .text import storable
 
 if TYPE_CHECKING:
     import httpx

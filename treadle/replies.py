@@ -14,10 +14,10 @@ from .clock import Clock
 from .context import Context
 from .conversation import Conversations, Ending, Message, Place
 from .db import Database
-from .encoding import storable
 from .errors import NotFound, OllamaDown, StorageError, TreadleError
 from .llm import Llm, Piece
 from .tasks import Tasks
+from .text import storable
 
 WINDOW_S = 0.04        # at most 25 flushes a second, the first at once
 MAX_REPLY = 1_000_000  # bytes of text and thinking together; a longer reply is cut

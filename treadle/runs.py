@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .clock import Clock
 from .db import Database
@@ -15,6 +15,7 @@ from .fields import file_ids
 from .files import File, FileId, Files
 from .plugins import Plugins
 from .replay import Drawing, Step, Stored, replay, run_check
+from .text import one_line
 from .workflow import Broken, Workflow
 
 Answers = dict[str, list[str | FileId]]
@@ -23,12 +24,8 @@ DRAWINGS_KEPT = 8  # replay is pure, so its last results serve the pages of a ta
 FACTS_LENGTH = 4_000  # characters of a run that the model is told
 FACT_LENGTH = 400  # characters of one answer in them
 
-RUN = """SELECT runs.*, coalesce((SELECT label FROM steps WHERE run = runs.key AND state = 'open'), '') AS waiting_for,
-    (SELECT count(*) FROM steps WHERE run = runs.key AND state = 'done') AS answered FROM runs WHERE deleted = 0"""
 
-
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One row of `runs`. `state`: "open", or "finished", which is locked; `complete`: the code has returned."""
 
     key: str
@@ -36,14 +33,18 @@ class Run:
     number: int
     title: str
     state: str
-    code: str
     rev: int
-    complete: bool
+    complete: int
     reverted_to: str  # the label reverted to, while that can be undone
-    waiting_for: str  # the label of the open step
-    answered: int     # steps with an answer
     created_at: float
     updated_at: float
+    waiting_for: str  # the label of the open step
+    answered: int     # steps with an answer
+
+
+RUN = f"""SELECT {", ".join(Run._fields[:-2])},
+    coalesce((SELECT label FROM steps WHERE run = runs.key AND state = 'open'), '') AS waiting_for,
+    (SELECT count(*) FROM steps WHERE run = runs.key AND state = 'done') AS answered FROM runs WHERE deleted = 0"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class RunView:
         """The workflow and the first text or file that was given; its number where there is none."""
         for step in self.drawing.items:
             if isinstance(step, Step) and step.state == "done" and step.field is not None:
-                if step.field.kind in ("text", "upload") and (short := _cut(step.field.text(step.value), 40)):
+                if step.field.kind in ("text", "upload") and (short := one_line(step.field.text(step.value), 40)):
                     return f"{self.workflow.title}, {short}"
         return f"{self.workflow.title} {self.run.number}" if self.run is not None else self.workflow.title
 
@@ -91,15 +92,14 @@ class Runs:
         row = self._db.first(f"{RUN} AND key = ?", (key,))
         if row is None:
             raise NotFound(f"There is no run {key[:80]}.", hint="Its workflow lists those there are.")
-        return _run(row)
+        return Run._make(row)
 
     def list(self, endpoint: str | None = None, *, unfinished: bool | None = None, limit: int = 20) -> Sequence[Run]:
         """Runs, the one last worked on first. `unfinished`: only those that wait for something, or only the others."""
         where = (" AND endpoint = :endpoint" if endpoint else "") + ("" if unfinished is None else (
             f" AND {'' if unfinished else 'NOT '}(state = 'open' AND complete = 0)"))
-        rows = self._db.rows(f"{RUN}{where} ORDER BY rev DESC LIMIT :limit",
-                             {"endpoint": endpoint, "limit": limit})
-        return [_run(row) for row in rows]
+        return [Run._make(row) for row in self._db.rows(f"{RUN}{where} ORDER BY rev DESC LIMIT :limit",
+                                                        {"endpoint": endpoint, "limit": limit})]
 
     async def draw(self, key: str) -> RunView:
         """Replay a run. Writes nothing. Raises `NotFound`, and the `PluginError` of a plugin that does not load."""
@@ -134,12 +134,12 @@ class Runs:
         if drawing.open is not None and run.state == "open":
             last = f"The open question is step {drawing.open.number}: {drawing.open.label}."
             if drawing.open.field is not None and drawing.open.field.help:
-                last += f" {_cut(drawing.open.field.help, FACT_LENGTH)}"
-        head = f"Open run: {_cut(run.title, 120)} ({key})."
+                last += f" {one_line(drawing.open.field.help, FACT_LENGTH)}"
+        head = f"Open run: {one_line(run.title, 120)} ({key})."
         lines: list[str] = []
         room = FACTS_LENGTH - len(head) - len(last) - 60
         for step in reversed([step for step in steps if step.state == "done"]):  # the newest answers matter most
-            line = f"- {step.label}: {_cut(summary(step), FACT_LENGTH)}"
+            line = f"- {step.label}: {one_line(summary(step), FACT_LENGTH)}"
             if len(line) + 1 > room:
                 lines.append("- (earlier answers are left out)")
                 break
@@ -167,12 +167,12 @@ class Runs:
             else:
                 key = self._insert_run(view.workflow, client_id if old is None else "", rev)
                 if step is not None and given is not None:
-                    self._write(key, step, given, rev=rev, by="person")
+                    self._write(key, step, given, rev)
         await self._advance(key)
         await self._db.durable()
         return self.get(key)
 
-    async def answer(self, key: str, slug: str, answers: Answers, *, rev: int, by: str = "person",
+    async def answer(self, key: str, slug: str, answers: Answers, *, rev: int,
                      replace: bool = False) -> Run:
         """Store the answer to the open step. `rev`: what its form carried.
 
@@ -188,7 +188,7 @@ class Runs:
                 raise Conflict(f"{step.label} was answered meanwhile.")
             if step.state == "done":
                 self._revert_from(key, step, now, undo=0)
-            self._write(key, step, given, rev=now, by=by)
+            self._write(key, step, given, now)
         await self._advance(key)
         await self._db.durable()
         return self.get(key)
@@ -259,7 +259,7 @@ class Runs:
                     # a stored answer that no longer fits is asked again and stays as the default
                     self._db.execute("UPDATE steps SET state = 'reverted' WHERE run = ? AND label = ? AND key = ? "
                                      "AND state = 'done'", (key, step.label, step.key))
-                    self._insert(key, step, "open", None, rev=view.form_rev)
+                    self._insert(key, step, "open", None, view.form_rev)
                 self._db.execute("UPDATE runs SET advance_due = 0, complete = ?, title = ? WHERE key = ?",
                                  (int(view.drawing.finished), view.title, key))
             return
@@ -315,25 +315,25 @@ class Runs:
              rev))
         return key
 
-    def _write(self, key: str, step: Step, given: tuple[str, Any], *, rev: int, by: str) -> None:
+    def _write(self, key: str, step: Step, given: tuple[str, Any], rev: int) -> None:
         """One answer, inside its transaction."""
         stored, value = given
         self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (key,))
         self._db.execute("UPDATE steps SET undo = 0 WHERE run = ?", (key,))
         self._db.execute("UPDATE steps SET state = 'reverted', rev = ? WHERE run = ? AND label = ? AND key = ? "
                          "AND state = 'done'", (rev, key, step.label, step.key))
-        self._insert(key, step, "done", stored, rev=rev, by=by)
+        self._insert(key, step, "done", stored, rev)
         if isinstance(value, File):
             self._files.keep(value.id, run=key, step=step.slug)
         self._touch(key, rev, "advance_due = 1, complete = 0, reverted_to = ''")
 
-    def _insert(self, key: str, step: Step, state: str, value: str | None, *, rev: int, by: str = "") -> None:
+    def _insert(self, key: str, step: Step, state: str, value: str | None, rev: int) -> None:
         now = self._clock.now()
         self._db.execute(
-            "INSERT INTO steps (run, label, key, slug, kind, state, value, digest, position, answered_by, answered_at, "
-            "created_at, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO steps (run, label, key, slug, kind, state, value, digest, position, answered_at, "
+            "created_at, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (key, step.label, step.key, step.slug, step.kind, state, value, step.approve.digest if step.approve else "",
-             step.number, by, now if state == "done" else None, now, rev))
+             step.number, now if state == "done" else None, now, rev))
 
     def _revert_from(self, key: str, step: Step, rev: int, *, undo: int) -> int:
         self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (key,))
@@ -386,14 +386,3 @@ def summary(step: Step) -> str:
     if step.approve is not None:
         return step.approve.yes if step.value else step.approve.no
     return step.field.text(step.value) if step.field is not None else ""
-
-
-def _cut(text: str, length: int) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= length else line[:length - 1].rstrip() + "…"
-
-
-def _run(row: Any) -> Run:
-    return Run(row["key"], row["endpoint"], row["number"], row["title"], row["state"], row["version"], row["rev"],
-               bool(row["complete"]), row["reverted_to"], row["waiting_for"], row["answered"], row["created_at"],
-               row["updated_at"])

@@ -68,7 +68,7 @@ def first(db: Database) -> None:
         """CREATE TABLE steps (
             id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs (key), label TEXT NOT NULL,
             key TEXT NOT NULL DEFAULT '', slug TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, value TEXT,
-            digest TEXT NOT NULL DEFAULT '', position INTEGER NOT NULL, answered_by TEXT NOT NULL DEFAULT '',
+            digest TEXT NOT NULL DEFAULT '', position INTEGER NOT NULL,
             undo INTEGER NOT NULL DEFAULT 0, answered_at REAL, created_at REAL NOT NULL,
             rev INTEGER NOT NULL) STRICT""",
         "CREATE INDEX steps_by_run ON steps (run, id)",

@@ -12,12 +12,12 @@ from dataclasses import field as part
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from .encoding import storable
 from .errors import InvalidAnswer, NotFound, PluginError
 from .fields import FieldSpec, OpenFile, Upload, field
 from .shows import check as check_shown
 from .shows.digest import digest
 from .shows.exports import check as check_export
+from .text import storable
 
 if TYPE_CHECKING:
     from .files import File

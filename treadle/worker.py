@@ -18,8 +18,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
-from .encoding import storable
 from .errors import PluginError
+from .text import storable
 
 T = TypeVar("T")
 

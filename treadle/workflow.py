@@ -7,8 +7,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .encoding import storable
 from .errors import PluginError
+from .text import storable
 
 Author = Callable[..., Coroutine[Any, Any, Any]]  # an author's `async def name(ui)`
 

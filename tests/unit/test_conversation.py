@@ -9,9 +9,9 @@ import pytest
 from tests.clock import ManualClock
 from treadle.conversation import FIRST, MAX_TEXT, SWEEP, Conversations, Message, Place
 from treadle.db import Database
-from treadle.encoding import storable
 from treadle.errors import Conflict, InvalidAnswer, NotFound, TooLarge
 from treadle.feed import Feed
+from treadle.text import storable
 
 HELLO = Place("hello", "default-hello-01")
 AWKWARD = "a\0b\x85c\u2028d\re\r\nf\x1b[31m e\u0301 \U0001f600 \u202e"  # NUL, NEL, LS, CR, ESC, combining, astral, bidi

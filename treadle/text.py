@@ -1,4 +1,4 @@
-"""Text that can be kept and sent."""
+"""Text that can be kept, sent and shown."""
 
 from __future__ import annotations
 
@@ -10,3 +10,9 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def one_line(text: str, length: int) -> str:
+    """The text as one line of at most `length` characters; what is cut off is an ellipsis."""
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[:length - 1].rstrip() + "…"
