@@ -23,7 +23,7 @@ PLUGINS = [path for path in PYTHON if path.parent == ROOT / "plugins"]
 
 # Each module imports only modules above it in this list: errors knows nothing, core knows all.
 LAYERS = [
-    "errors", "clock", "config", "text", "logs", "schema", "db", "feed", "tasks", "folder", "files",
+    "errors", "clock", "config", "text", "folder", "logs", "schema", "db", "feed", "tasks", "files",
     "fields", "workflow", "worker", "shows", "ui", "replay", "plugins", "runs", "conversation", "narrator",
     "llm_status", "llm_wire", "demo", "llm_pull", "llm", "context", "replies", "core",
 ]

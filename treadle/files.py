@@ -158,19 +158,18 @@ class Files:
     What no answer took is replaced by the next file of that step, and goes after a day.
     """
 
-    def __init__(self, folder: Path, db: Database, clock: Clock, *, max_bytes: int = 200_000_000) -> None:
-        self.folder, self._db, self._clock, self.max_bytes = folder, db, clock, max_bytes
+    def __init__(self, folder: Path, db: Database, clock: Clock) -> None:
+        self.folder, self._db, self._clock = folder, db, clock
         self._arriving: dict[str, tuple[Sink, int, float]] = {}
 
     @asynccontextmanager
-    async def receive(self, name: str, *, run: str, step: str, max_bytes: int | None = None) -> AsyncIterator[Sink]:
+    async def receive(self, name: str, *, run: str, step: str, max_bytes: int) -> AsyncIterator[Sink]:
         """Stream one upload to the disk; on leaving, `sink.file` is stored and has its row.
 
-        `max_bytes`: the limit where it is not the store's own. An exception or a cancelled request leaves nothing.
+        An exception or a cancelled request leaves nothing.
         """
         self.sweep()
-        sink = Sink(self.folder / secrets.token_hex(16), clean_name(name),
-                    self.max_bytes if max_bytes is None else max_bytes)
+        sink = Sink(self.folder / secrets.token_hex(16), clean_name(name), max_bytes)
         try:
             yield sink
             file = await sink.finish()

@@ -8,7 +8,6 @@ any other may quote what a person typed.
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sqlite3
 import sys
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from .errors import Refused, TreadleError
+from .folder import private
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -38,17 +38,13 @@ def begin(folder: Path | None) -> None:
     logger.add(sys.stderr, format=_line, level="INFO", backtrace=False, diagnose=False)
     if folder is not None:
         logger.add(folder / "treadle.log", format=_line, level="INFO", backtrace=False, diagnose=False, delay=True,
-                   rotation=FILE_SIZE, retention=FILES_KEPT, opener=_private, encoding="utf-8")
+                   rotation=FILE_SIZE, retention=FILES_KEPT, opener=private, encoding="utf-8")
     logging.basicConfig(handlers=[_Routed()], level=logging.WARNING, force=True)
 
 
 def hide(secret: str) -> None:
     """Never write `secret`, wherever it may turn up."""
     _hidden.append(secret)
-
-
-def _private(file: str, flags: int) -> int:
-    return os.open(file, flags, 0o600)
 
 
 def _line(record: Record) -> str:

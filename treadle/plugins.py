@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -40,19 +40,11 @@ _DECLARED = re.compile(r"^@workflow\(\s*(?P<q>[\"'])(?P<title>.*?)(?P=q).*?^(?:a
                        re.DOTALL | re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class _Source:
-    """One file of a version."""
-
-    path: Path
-    text: bytes
-
-
 class _Finder:
     """Serves the modules of every version that was loaded. One for the process, first in `sys.meta_path`."""
 
     def __init__(self) -> None:
-        self.sources: dict[str, _Source] = {}  # by module name
+        self.sources: dict[str, tuple[Path, bytes]] = {}  # by module name: its file, and the text it had
         self.packages: set[str] = {PACKAGE}
 
     def find_spec(self, name: str, path: Sequence[str] | None = None,
@@ -61,7 +53,7 @@ class _Finder:
             return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
         if (source := self.sources.get(name)) is None:
             return None
-        spec = ModuleSpec(name, self, origin=str(source.path))  # type: ignore[arg-type]
+        spec = ModuleSpec(name, self, origin=str(source[0]))  # type: ignore[arg-type]
         spec.has_location = True
         return spec
 
@@ -70,7 +62,8 @@ class _Finder:
 
     def exec_module(self, module: ModuleType) -> None:
         if (source := self.sources.get(module.__name__)) is not None:
-            exec(compile(source.text, str(source.path), "exec", dont_inherit=True), module.__dict__)
+            path, text = source
+            exec(compile(text, str(path), "exec", dont_inherit=True), module.__dict__)
 
 
 _finder = _Finder()
@@ -154,18 +147,17 @@ class Plugins:
 def _version(path: Path, text: bytes) -> tuple[str, str]:
     """Register one version of a plugin with the finder: its code ("v_<hash>") and the name of its module."""
     own = path.stem.replace(".", "_")  # a dot would make it a module of a package that is not there
-    sources = {own: _Source(path, text)}
+    sources = {own: (path, text)}
     waiting = [text]
     while waiting:
         for name in _helpers(waiting.pop()):
             helper = path.parent / f"{name}.py"
             if name not in sources and helper.is_file():
-                sources[name] = _Source(helper, helper.read_bytes())
-                waiting.append(sources[name].text)
+                sources[name] = (helper, helper.read_bytes())
+                waiting.append(sources[name][1])
     mixed = hashlib.sha256()
-    for name in sorted(sources):
-        mixed.update(b"%s\0%d\0%s" % (str(sources[name].path).encode("utf-8", "surrogateescape"),
-                                      len(sources[name].text), sources[name].text))
+    for _, (file, held) in sorted(sources.items()):
+        mixed.update(b"%s\0%d\0%s" % (str(file).encode("utf-8", "surrogateescape"), len(held), held))
     code = f"v_{mixed.hexdigest()[:16]}"
     package = f"{PACKAGE}.{code}"
     _finder.packages.add(package)

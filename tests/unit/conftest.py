@@ -37,7 +37,7 @@ def feed(db):
 def files(db, tmp_path):
     folder = tmp_path / "files"
     folder.mkdir()
-    return Files(folder, db, ManualClock(), max_bytes=1_000)
+    return Files(folder, db, ManualClock())
 
 
 @pytest.fixture

@@ -23,11 +23,11 @@ def files(tmp_path, clock):
     db = Database(":memory:")
     folder = tmp_path / "files"
     folder.mkdir()
-    yield Files(folder, db, clock, max_bytes=3 * BUFFER)
+    yield Files(folder, db, clock)
     db.close()
 
 
-async def send(files: Files, *chunks: bytes, run: str = "r", name: str = "a.txt", max_bytes: int | None = None):
+async def send(files: Files, *chunks: bytes, run: str = "r", name: str = "a.txt", max_bytes: int = 3 * BUFFER):
     async with files.receive(name, run=run, step="s", max_bytes=max_bytes) as sink:
         for chunk in chunks:
             await sink.write(chunk)
@@ -56,7 +56,7 @@ async def test_a_file_over_the_limit_leaves_nothing(files):
 
 async def test_an_upload_cut_off_leaves_nothing(files):
     with pytest.raises(ConnectionError):
-        async with files.receive("a", run="r", step="s") as sink:
+        async with files.receive("a", run="r", step="s", max_bytes=BUFFER) as sink:
             await sink.write(b"x" * BUFFER)
             raise ConnectionError
     assert list(files.folder.iterdir()) == []
@@ -96,7 +96,7 @@ async def test_a_start_removes_what_a_kill_left_half_written(files):
 
 
 async def test_progress_is_told_while_an_upload_is_on_its_way(files, clock):
-    async with files.receive("a.txt", run="r", step="s") as sink:
+    async with files.receive("a.txt", run="r", step="s", max_bytes=BUFFER) as sink:
         with files.watched("w", sink, 100):
             await sink.write(b"x" * 40)
             await clock.advance(4)

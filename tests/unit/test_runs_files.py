@@ -20,7 +20,7 @@ async def lists(runs: Runs, key: str) -> dict[str, object]:
 
 
 async def sent(files: Files, data: bytes, *, run: str, name: str = "words.txt", step: str = "list") -> FileId:
-    async with files.receive(name, run=run, step=step) as sink:
+    async with files.receive(name, run=run, step=step, max_bytes=1_000) as sink:
         await sink.write(data)
     return sink.file.id
 
