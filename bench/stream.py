@@ -105,11 +105,11 @@ def say(core: Core, text: str) -> int:
 
 
 @contextlib.asynccontextmanager
-async def listening(app: App) -> AsyncIterator[int]:
+async def listening(app: App, *, port: int = 0) -> AsyncIterator[int]:
     """`app` under uvicorn, set up as the product does, in this loop. Gives the port."""
     import uvicorn
 
-    port = free_port()
+    port = port or free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, http="h11", ws="none", log_level="critical", lifespan="off",
                                            access_log=False, proxy_headers=False, server_header=False,
                                            timeout_graceful_shutdown=1))
