@@ -41,7 +41,7 @@ MUTANTS: list[Mutant] = [
            '            state = "done"\n',
            '            for hook in self.after_reply:\n                await hook(reply)\n'
            '            state = "done"\n'),
-    Mutant("I20", "two replies may be active in one conversation", "treadle/schema.py",
+    Mutant("I20", "two replies may be active in one conversation", "treadle/schema.sql",
            "CREATE UNIQUE INDEX one_active_reply", "CREATE INDEX one_active_reply"),
     Mutant("I25", "a page drawn during a reply lacks what has come of it", "treadle/web/viewport.py",
            "return str(MessageRow(row, live.body, live.thinking))", 'return str(MessageRow(row, "", live.thinking))'),
