@@ -8,8 +8,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent  # the folder of server.py, plugins/ and static/
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -31,4 +29,4 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """Whether only this computer can reach the server."""
-        return self.host in LOOPBACK
+        return self.host in ("127.0.0.1", "localhost", "::1")

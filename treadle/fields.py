@@ -134,6 +134,8 @@ class FieldSpec:
             value = json.loads(text)
             editable = self.kind in ("text", "long_text") and type(value) in (str, int)
             return str(value) if editable else self.default
+        except ValueError:  # it is no JSON
+            return self.default
 
     def text(self, value: Any) -> str:
         """What a person would type for this value; of a file its name."""

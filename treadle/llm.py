@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Literal
 
 from loguru import logger
@@ -123,7 +122,7 @@ class Llm:
             logger.info("model: {} at {}", status.kind, status.host)
         self.status = status
         try:
-            self._write("model.status", json.dumps(asdict(status)))
+            self._write("model.status", status.kind)
         except StorageError as error:
             logger.warning("model: {}", error.message)  # what is shown next is right again
             self._feed.wake()

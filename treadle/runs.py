@@ -128,7 +128,6 @@ class Runs:
         """What the model is told of a run: its answers and its open question, in at most 4,000 characters."""
         view = await self.draw(key)
         run, drawing = self.get(key), view.drawing
-        steps = [item for item in drawing.items if isinstance(item, Step)]
         last = "The run could not be drawn, because its workflow has an error." if drawing.error else (
             "The run is finished and locked." if run.state == "finished" else "All steps are done.")
         if drawing.open is not None and run.state == "open":
@@ -138,7 +137,8 @@ class Runs:
         head = f"Open run: {one_line(run.title, 120)} ({key})."
         lines: list[str] = []
         room = FACTS_LENGTH - len(head) - len(last) - 60
-        for step in reversed([step for step in steps if step.state == "done"]):  # the newest answers matter most
+        done = [item for item in drawing.items if isinstance(item, Step) and item.state == "done"]
+        for step in reversed(done):  # the newest answers matter most
             line = f"- {step.label}: {one_line(summary(step), FACT_LENGTH)}"
             if len(line) + 1 > room:
                 lines.append("- (earlier answers are left out)")

@@ -270,7 +270,8 @@ class Ui:
                 self._drawing.items.append(step)
                 self._answer = _Answer(step.value)
                 return self._answer
-            step.default = self._proposal(step, old.value)
+            step.default = (old.value == "true" if spec is None else
+                            spec.proposal(old.value, open_file=self._open_file))
         self._drawing.items.append(step)
         self._drawing.open = step
         self._halt = Halt(file=step.file, line=step.line)
@@ -288,14 +289,6 @@ class Ui:
         except (InvalidAnswer, NotFound, ValueError):
             return False
         return True
-
-    def _proposal(self, step: Step, value: str) -> Any:
-        if step.field is None:
-            return value == "true"
-        try:
-            return step.field.proposal(value, open_file=self._open_file)
-        except ValueError:
-            return step.default
 
     def _double(self, name: tuple[str, str]) -> str:
         first, second = self._seen[name][1], self._at[1]

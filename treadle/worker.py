@@ -103,7 +103,9 @@ class Call(Generic[T]):
         except asyncio.CancelledError:
             self._end(0)
             raise
-        return self._outcome()
+        if self._error is not None:
+            raise self._error
+        return self._value
 
     def wait(self, seconds: float) -> T:
         """`result` for the start, where everything may wait."""
@@ -139,11 +141,6 @@ class Call(Generic[T]):
         while frame is not None and not frame.f_code.co_filename.startswith(self._folder):
             frame = frame.f_back
         return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
-
-    def _outcome(self) -> T:
-        if self._error is not None:
-            raise self._error
-        return self._value
 
 
 def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "", file: str = "",
