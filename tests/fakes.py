@@ -122,9 +122,13 @@ class FakeOllama:
         ready.set()
         await self._end.wait()
         server.close()
-        for task in list(self._connections):
-            task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        for _ in range(3):
+            await asyncio.sleep(0)  # what was accepted at the last moment begins, or nobody would close it
+        while self._connections:
+            for task in list(self._connections):
+                task.cancel()
+            await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.sleep(0)  # the transports close after what aborted them
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
