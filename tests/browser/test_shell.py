@@ -67,6 +67,24 @@ async def test_fast_clicks_end_on_the_last_place_clicked(page):
     await expect(page.locator("#place")).to_have_text("URL counts")
 
 
+async def test_every_fast_click_of_a_mouse_in_the_menu_counts(page, watch):
+    await page.goto("/")
+    button, links = page.locator(".top .menu-btn"), page.locator("#menu a.opt")
+    await button.click()
+    places = [await links.nth(n).bounding_box() for n in range(1, 4)]
+    await page.keyboard.press("Escape")
+    at = await button.bounding_box()
+    for number in range(9):
+        for box in (at, places[number % 3]):  # no waiting until it can be clicked, as a hand does not wait
+            await page.mouse.click(box["x"] + 20, box["y"] + 10, delay=30)
+    await heading(page, "URL counts").wait_for()
+
+    async def all_sent() -> bool:
+        return sum("/redirect/" in url for url in watch.requests) == 9
+
+    await eventually(all_sent)
+
+
 async def test_every_address_works_typed_and_reloaded(page):
     for path, title in (("/", HOME), ("/hello", HELLO), ("/introduction", INTRODUCTION), ("/docs", "Documentation")):
         await page.goto(path)
@@ -121,6 +139,7 @@ async def test_the_menu_works_by_keyboard_and_gives_the_focus_back(page):
     await expect(page.locator("#menu")).to_be_hidden()
     await expect(button).to_be_focused()
     await page.keyboard.press("Enter")
+    await expect(page.locator("#menu [aria-current=page]")).to_be_focused()
     await page.keyboard.press("Home")
     await page.keyboard.press("Enter")
     await expect(heading(page, HOME)).to_be_focused()

@@ -13,7 +13,7 @@ from treadle.web.deps import Web
 from treadle.web.layout import page
 
 HELLO = '<a class="opt" href="/hello" hx-post="/redirect/hello" hx-target="#main" hx-push-url="true" ' \
-        'hx-swap="innerHTML transition:true" hx-sync="closest nav:replace">Hello'
+        'hx-swap="innerHTML" hx-sync="closest nav:replace">Hello'
 
 
 async def test_a_browser_that_comes_is_given_the_whole_shell(client):

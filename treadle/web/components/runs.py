@@ -166,7 +166,7 @@ def RunRows(runs: Sequence[Run], drawn: Drawn, *, steps: Callable[[str], int], n
                  f"Step {number}, {run.waiting_for}" if run.waiting_for else "The next step could not be drawn")
         rows.append(
             f'<li><div><a class="nm" href="{at}" hx-get="{at}" hx-target="#main" hx-push-url="true" '
-            f'hx-swap="innerHTML transition:true" hx-sync="#menu:replace">{escape(run.title)}</a>'
+            f'hx-swap="innerHTML" hx-sync="#menu:replace">{escape(run.title)}</a>'
             f'<p class="sub">{escape(waits)}</p></div><div class="end"><span class="when">'
             f'{when(run.updated_at, drawn.now).capitalize()}</span><ol class="track sm" aria-hidden="true">{bars}</ol>'
             f'{icon("chevron-right")}</div></li>')

@@ -46,7 +46,7 @@ def place_link(endpoint: str, chat: str = "", *, sync: str = "closest nav:replac
     `chat`: the query that keeps the conversation, "" or "?chat=2". `sync`: outside the menu, "#menu:replace".
     """
     return (f'href="{place_path(endpoint)}{chat}" hx-post="/redirect/{quote(endpoint)}{chat}" hx-target="#main" '
-            f'hx-push-url="true" hx-swap="innerHTML transition:true" hx-sync="{sync}"')
+            f'hx-push-url="true" hx-swap="innerHTML" hx-sync="{sync}"')
 
 
 @cache
