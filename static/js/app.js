@@ -60,7 +60,7 @@ on("toggle", ({target, newState}) => {
     ($(".opt[aria-current]", target) ?? $(".opt, .input", target))?.focus();
 }, true);
 
-// ---- the log, at its end followed
+// ---- the log
 let log, pinned = true, lastTop = 0, height, fromEnd;
 const gap = () => log.scrollHeight - log.clientHeight - log.scrollTop;
 const follow = () => {
@@ -212,7 +212,7 @@ hx("config-request", ({ctx}, event) => {
   if (ctx.request.headers["HX-History-Restore-Request"])
     ctx.selectOOB = "#place,#tab,#menu:innerHTML";
 });
-hx("before-request", ({ctx}, event) => { // nobody looks: no stream, no arrival until one does
+hx("before-request", ({ctx}, event) => { // nobody looks: no stream, no arrival
   if (ctx.sourceElement === live() && (document.hidden || over)) event.preventDefault();
   if (ctx.sent) showSent(ctx.sent);
 });
@@ -248,7 +248,10 @@ hx("before-swap", ({ctx, tasks}, event) => {
   if (log && ctx.sourceElement.closest("#earlier")) fromEnd = log.scrollHeight - log.scrollTop;
 });
 hx("after-swap", ({ctx}) => {
-  if (fromEnd) log.scrollTop = log.scrollHeight - fromEnd; // it came in above
+  if (fromEnd) { // it came in above
+    log.focus();
+    log.scrollTop = log.scrollHeight - fromEnd;
+  }
   fromEnd = 0;
   if (ctx.target?.id !== "main") return;
   refetch = "";

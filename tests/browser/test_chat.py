@@ -300,5 +300,6 @@ async def test_earlier_messages_come_in_above_and_move_nobody(own, windows):
     await expect(rows).to_have_count(count + 100)
     after = (await page.locator(f"#{first}").bounding_box())["y"]
     assert abs(before - after) <= 2
+    await expect(log).to_be_focused()
     ids = await page.evaluate("[...document.querySelectorAll('#log-items > .msg')].map((row) => +row.id.slice(1))")
     assert ids == sorted(ids)
