@@ -182,8 +182,8 @@ def words(conversation: int) -> str:
         '<section class="plain gone" id="gone" hidden role="alertdialog" aria-labelledby="gone-title" tabindex="-1">'
         f'{GLYPH}'
         '<h2 id="gone-title">Treadle is not running</h2><p>Start it again in the terminal. '
-        'This page comes back by itself, with what you typed.</p><div class="cmd"><code>python server.py</code>'
-        '<button class="btn icon sm" type="button" data-copy="python server.py" aria-label="Copy the command">'
+        'This page comes back by itself, with what you typed.</p><div class="cmd"><code>make run</code>'
+        '<button class="btn icon sm" type="button" data-copy="make run" aria-label="Copy the command">'
         f'{icon("copy", small=True)}</button></div>'
         '<button class="btn line" type="button" data-do="retry">Try now</button>'
         "</section>"))
