@@ -62,7 +62,8 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotS
     if drawing.error is not None:
         at = run_path(run) if run is not None else f"/{quote(workflow.endpoint)}"
         items.append(FailedStep(workflow.title, at, drawn, begun=run is not None))
-    items += [WaitCard(entry.label, str(entry.number), "Later") if entry.needed
+    later = "Not answered" if run is not None and run.state == "finished" else "Later"
+    items += [WaitCard(entry.label, str(entry.number), later) if entry.needed
               else WaitCard(entry.label, "–", "Not needed") for entry in entries if isinstance(entry, Ahead)]
     exports = [item for item in drawing.items if isinstance(item, Export)]
     return NotStr(
