@@ -123,12 +123,12 @@ def _head(view: RunView, entries: Sequence[Entry], drawn: Drawn) -> str:
     if run is None:
         return (f'<div class="head"><div class="row"><div><h1{focus}>{escape(view.title)}</h1>'
                 f"{prose(view.workflow.message)}</div></div>{track}</div>")
-    steps = f"{len(states)} {'step' if len(states) == 1 else 'steps'}"
+    steps = f"{states.count('done')} of {len(states)} {'step' if len(states) == 1 else 'steps'}" if states else ""
     if run.state == "finished":
-        text = f"Finished {when(run.updated_at, drawn.now)}. {states.count('done')} of {steps}."
+        text = f"Finished {when(run.updated_at, drawn.now)}.{f' {steps}.' if steps else ''}"
         act = Act(run, "unlock", f'{icon("lock-open", small=True)}Unlock', "line", drawn)
     else:
-        text = f"{states.count('done')} of {steps} done. Started {when(run.created_at, drawn.now)}."
+        text = f"{f'{steps} done. ' if steps else ''}Started {when(run.created_at, drawn.now)}."
         act = Act(run, "finalise", f'{icon("lock", small=True)}Finish and lock',
                   "line" if view.drawing.finished else "ghost", drawn)
     return (f'<div class="head"><div class="row"><div><h1{focus}>{escape(view.title)}</h1>'
