@@ -12,18 +12,23 @@ import re
 import statistics
 import tempfile
 import time
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
 from bench.markdown import TEXTS, TOKENS
 from bench.measure import Row, p
-from bench.start import free_port
+from bench.start import free_port, treadle
 from bench.stream import NOBODY, listening
 from treadle.config import Settings
 from treadle.conversation import Place
 from treadle.core import Core
+from treadle.web import assets
 
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync"]
@@ -36,14 +41,18 @@ WINDOWS, CHANGES = 8, 8
 MS = 1000
 LONG = """new PerformanceObserver(list => { for (const task of list.getEntries())
     (window.long ??= []).push(task.startTime); }).observe({type: "longtask"});"""
-RAW = """<!doctype html><meta charset="utf-8"><title>raw</title><style>
+BARE = """<!doctype html><meta charset="utf-8"><title>raw</title><style>
 body { margin: 0; font: 15px/1.6 sans-serif } #log { height: 100vh; width: 448px; overflow: auto; white-space: pre-wrap }
-</style><div id="log"></div><script>
-const log = document.getElementById("log");
+</style><div id="log"><div id="log-items"></div></div>"""
+APPEND = """<script>
+document.documentElement.dataset.js = "";
 const begin = () => {
-  const source = new EventSource("/raw");
+  const log = document.getElementById("log"), reply = document.createElement("div"), source = new EventSource("/raw");
+  reply.className = "body prose";
+  reply.style.whiteSpace = "pre-wrap";
+  document.getElementById("log-items").append(reply);
   source.onopen = () => { window.connected = true; };
-  source.onmessage = ({data}) => { log.append(data); log.scrollTop = log.scrollHeight; };
+  source.onmessage = ({data}) => { reply.append(data); log.scrollTop = log.scrollHeight; };
   source.addEventListener("end", () => { source.close(); window.over = performance.timeOrigin + performance.now(); });
 };
 </script>"""
@@ -67,9 +76,13 @@ new MutationObserver(changes => {
 
 
 class RawPage:
-    """The baseline: a page, and a stream that sends what it is given as it is."""
+    """The baseline: a page, and a stream that sends what it is given as it is, which the page appends as text nodes.
 
-    def __init__(self) -> None:
+    `page`: its HTML, without a script.
+    """
+
+    def __init__(self, page: str = BARE) -> None:
+        self.page = (page + APPEND).encode()
         self.pending: list[bytes] = []
         self.news = asyncio.Event()
         self.ended = 0.0
@@ -86,11 +99,12 @@ class RawPage:
         self.news.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        stream = scope["path"] == "/raw"
+        path = scope["path"]
+        stream = path == "/raw"
         kind = b"text/event-stream" if stream else b"text/html"
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
         if not stream:
-            await send({"type": "http.response.body", "body": RAW.encode() if scope["path"] == "/" else b""})
+            await send({"type": "http.response.body", "body": self.page if path == "/" else b""})
             return
         await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
         more = True
@@ -185,9 +199,17 @@ async def ours_once(browser: Any, tokens: list[str]) -> Spent:
                 await asyncio.to_thread(server.kill)
 
 
-async def raw_once(browser: Any, tokens: list[str]) -> Spent:
+def shell() -> str:
+    """The product's own first page without its script: what stands around the text is drawn alike then."""
+    with (tempfile.TemporaryDirectory() as data, treadle(data) as server,
+          urllib.request.urlopen(f"http://127.0.0.1:{server.port}/") as answer):
+        html: str = answer.read().decode()
+    return re.sub(r'<script src="[^"]*"></script>', "", html)
+
+
+async def raw_once(browser: Any, tokens: list[str], page: str = BARE) -> Spent:
     """The same tokens at the same pace, flushed as often, appended as text."""
-    raw = RawPage()
+    raw = RawPage(page)
 
     async def flush() -> None:
         began, sent = time.monotonic(), 0
@@ -198,7 +220,7 @@ async def raw_once(browser: Any, tokens: list[str]) -> Spent:
             await asyncio.sleep(WINDOW_S)
         raw.end()
 
-    async with listening(raw) as port:
+    async with listening(Starlette(routes=[*assets.routes, Mount("/", raw)])) as port:
         sending: list[asyncio.Task[None]] = []
 
         async def begin(page: Any) -> None:

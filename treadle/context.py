@@ -11,16 +11,13 @@ long loses its middle. Nothing is shortened in what the person sees.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from .conversation import Conversations, Message, Place
 from .errors import TreadleError
 from .llm import WINDOW
+from .plugins import Plugins
+from .runs import Runs
 from .workflow import Broken, Workflow
-
-if TYPE_CHECKING:
-    from .plugins import Plugins
-    from .runs import Runs
 
 ANSWER = 2_048                           # tokens of the window that are left for the answer
 BYTES_PER_TOKEN = 3                      # of UTF-8; most languages have more, so this is careful

@@ -117,8 +117,7 @@ class Conversations:
 
     def exists(self, conversation: int) -> bool:
         """Whether there is such a conversation."""
-        row = self._db.first("SELECT 1 FROM conversations WHERE id = ? AND deleted = 0", (conversation,))
-        return row is not None
+        return self._db.first("SELECT 1 FROM conversations WHERE id = ? AND deleted = 0", (conversation,)) is not None
 
     def messages(self, conversation: int, *, after: int = 0, before: int = 0,
                  limit: int | None = None) -> list[Message]:

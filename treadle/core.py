@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Self
 
 from .clock import Clock
@@ -48,8 +48,7 @@ class Core:
         Raises `StartError`, and `StorageError` where the disk has no room for that. Leaving cancels the tasks, which
         settle what they write, and gives the folder back.
         """
-        folder = DataFolder(settings.data)
-        try:
+        with closing(DataFolder(settings.data)) as folder:
             core = cls(settings, clock or Clock(), folder)
             try:
                 core.plugins.load()
@@ -64,5 +63,3 @@ class Core:
             finally:
                 await core.tasks.close()
                 core.db.close()
-        finally:
-            folder.close()

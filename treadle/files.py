@@ -8,8 +8,8 @@ import os
 import re
 import secrets
 import unicodedata
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -51,8 +51,7 @@ class File(os.PathLike[str]):
     def read_text(self) -> str:
         """The whole text, its encoding detected."""
         with self.open() as file:
-            text: str = file.read()
-        return text
+            return str(file.read())
 
     def encoding(self) -> str:
         """That of its byte order mark, UTF-8 or Windows-1252: the first that fits all of it; else Latin-1."""
@@ -163,13 +162,17 @@ class Files:
         self._arriving: dict[str, tuple[Sink, int, float]] = {}
 
     @asynccontextmanager
-    async def receive(self, name: str, *, run: str, step: str, max_bytes: int) -> AsyncIterator[Sink]:
+    async def receive(self, name: str, *, run: str, step: str, max_bytes: int, watch: str = "",
+                      total: int = 0) -> AsyncIterator[Sink]:
         """Stream one upload to the disk; on leaving, `sink.file` is stored and has its row.
 
-        An exception or a cancelled request leaves nothing.
+        An exception or a cancelled request leaves nothing. `watch`: by which `arriving` tells how far it is. `total`:
+        bytes of the whole request.
         """
         self.sweep()
         sink = Sink(self.folder / secrets.token_hex(16), clean_name(name), max_bytes)
+        if watch:
+            self._arriving[watch] = (sink, total, self._clock.monotonic())
         try:
             yield sink
             file = await sink.finish()
@@ -182,16 +185,9 @@ class Files:
         except BaseException:
             sink.discard()
             raise
-        self._unlink(old)
-
-    @contextmanager
-    def watched(self, watch: str, sink: Sink, total: int) -> Iterator[None]:
-        """While inside, `arriving` tells how far this upload is. `total`: bytes of the whole request."""
-        self._arriving[watch] = (sink, total, self._clock.monotonic())
-        try:
-            yield
         finally:
             self._arriving.pop(watch, None)
+        self._unlink(old)
 
     def arriving(self, watch: str) -> Arriving | None:
         """How far an upload is, while it is on its way."""

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
-from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from .clock import Clock
+from .conversation import Conversations
+from .db import Database
 from .errors import NotFound, StorageError
+from .feed import Feed
+from .plugins import Plugins
+from .tasks import Tasks
 from .workflow import Broken
-
-if TYPE_CHECKING:
-    from .clock import Clock
-    from .conversation import Conversations
-    from .db import Database
-    from .feed import Feed
-    from .plugins import Plugins
-    from .tasks import Tasks
 
 SAME_ARRIVAL_S = 5.0  # coming back to a place sooner than this is not announced again
 RETRY_S = 1.0  # until the next attempt after the disk refused

@@ -27,8 +27,6 @@ from .errors import PluginError
 from .worker import Call, Overdue, blame, shown
 from .workflow import HOME, Broken, Workflow
 
-__all__ = ["HOME", "Broken", "Plugins", "Workflow"]
-
 PACKAGE = "treadle_plugins"
 IMPORT_DEADLINE_S = 10.0  # seconds one file may take to be imported
 UNNUMBERED = 10_000  # a file without a number in front of its name comes last
@@ -239,8 +237,7 @@ class _Lasting(io.StringIO):
 
 def _broken(path: Path, text: bytes, order: int, error: PluginError, folder: str) -> list[Workflow | Broken]:
     """The error cards of a file that does not load: one for each workflow it seems to declare, else for the file."""
-    match = _NAME.fullmatch(shown(path.name, folder))
-    stem = match[2] if match else path.stem
+    stem = re.sub(r"^\d+_|\.py$", "", shown(path.name, folder))
     named = [(found["name"], found["title"]) for found in _DECLARED.finditer(text.decode("utf-8", "replace"))]
     if not named:
         named = [(re.sub(r"\W+", "_", stem), stem.replace("_", " ").capitalize())]

@@ -9,17 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from .errors import InvalidAnswer, NotFound, PluginError
 from .fields import OpenFile, file_ids
+from .files import File
 from .ui import Approve, Drawing, Export, Halt, Show, Step, Stored, Ui
 from .worker import GIVE_UP_S, Call, Ended, Overdue, blame, folder_of, shown
 from .workflow import Author, Workflow
-
-if TYPE_CHECKING:
-    from .files import File
 
 __all__ = ["Approve", "Drawing", "Export", "Show", "Step", "Stored", "Ui", "replay", "run_check"]
 

@@ -10,17 +10,15 @@ from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import dataclass
 from dataclasses import field as part
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 
 from .errors import InvalidAnswer, NotFound, PluginError
 from .fields import FieldSpec, OpenFile, Upload, field
+from .files import File
 from .shows import check as check_shown
 from .shows.digest import digest
 from .shows.exports import check as check_export
 from .text import storable
-
-if TYPE_CHECKING:
-    from .files import File
 
 T = TypeVar("T")
 Key = int | str | tuple[int | str, ...]

@@ -96,11 +96,10 @@ async def test_a_start_removes_what_a_kill_left_half_written(files):
 
 
 async def test_progress_is_told_while_an_upload_is_on_its_way(files, clock):
-    async with files.receive("a.txt", run="r", step="s", max_bytes=BUFFER) as sink:
-        with files.watched("w", sink, 100):
-            await sink.write(b"x" * 40)
-            await clock.advance(4)
-            arriving = files.arriving("w")
+    async with files.receive("a.txt", run="r", step="s", max_bytes=BUFFER, watch="w", total=100) as sink:
+        await sink.write(b"x" * 40)
+        await clock.advance(4)
+        arriving = files.arriving("w")
     assert (arriving.name, arriving.received, arriving.total, arriving.seconds) == ("a.txt", 40, 100, 4)
     assert files.arriving("w") is None
 

@@ -144,13 +144,11 @@ class _Multipart:
             self._text = bytearray()
         elif filename and name == "value" and (taking := self._taking) is not None:
             self._taking = None  # one file
+            total = int(self._request.headers.get("content-length", "0"))
             receiving = self._files.receive(_text(filename), run=taking.owner(self._answers), step=taking.step,
-                                            max_bytes=taking.max_bytes)
+                                            max_bytes=taking.max_bytes, watch=taking.watch, total=total)
             self._sink = await self._storing.enter_async_context(receiving)
             self._answers["file"] = [self._sink.name]
-            if taking.watch:
-                total = self._request.headers.get("content-length", "0")
-                self._storing.enter_context(self._files.watched(taking.watch, self._sink, int(total)))
 
     async def _data(self, data: bytes) -> None:
         if self._sink is not None:
