@@ -1,7 +1,7 @@
 """Figures 9 and 11, and eight windows: a reply in a real browser beside raw text that is appended.
 
-The main thread is measured with the real server and a fake model at a fixed rate, in turn with a page that appends the
-same tokens as text nodes and follows its end, as our log does. From the flush to the screen, both stand open at once
+The main thread is measured with the real server and a fake model at a fixed rate, in turn with pages that append the
+same tokens as text nodes and follow their end, as our log does. From the flush to the screen, both stand open at once
 and are told in turn, so that the machine's other work meets both alike.
 """
 
@@ -34,8 +34,8 @@ ARGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--
         "--disable-component-update", "--disable-sync"]
 CHROMIUM = "/usr/bin/chromium"
 SIZE = {"width": 1440, "height": 900}
-RATE, WINDOW_S = 250, 0.04  # tokens a second; text is flushed as often as ours is
-ROUNDS = 4
+RATE, WINDOW_S = 320, 0.04  # tokens a second; text is flushed as often as ours is
+ROUNDS = 3
 MARKS, APART_S = 150, 0.06
 WINDOWS, CHANGES = 8, 8
 MS = 1000
@@ -232,18 +232,21 @@ async def raw_once(browser: Any, tokens: list[str], page: str = BARE) -> Spent:
 
 
 async def main_thread_rows(browser: Any) -> list[Row]:
-    """Figure 9."""
+    """Figure 9, beside two baselines: raw text appended in our own page, and in a page that holds nothing else."""
     tokens = re.findall(r"\s*\S{1,5}|\s+", TEXTS["mixed"])[:TOKENS]
-    await ours_once(browser, tokens[:200]), await raw_once(browser, tokens[:200])
-    pairs = [(await ours_once(browser, tokens), await raw_once(browser, tokens)) for _ in range(ROUNDS)]
-    ratio = statistics.median(ours.task_s / raw.task_s for ours, raw in pairs)
-    script, layout = (statistics.median(getattr(ours, name) for ours, _ in pairs) for name in ("script_s", "layout_s"))
-    task, raw_task = (statistics.median(each.task_s for each in side) for side in zip(*pairs, strict=True))
-    long, raw_long = (statistics.median(each.long for each in side) for side in zip(*pairs, strict=True))
-    late, raw_late = (statistics.median(each.late_s for each in side) * MS for side in zip(*pairs, strict=True))
+    page = await asyncio.to_thread(shell)
+    await ours_once(browser, tokens[:200]), await raw_once(browser, tokens[:200], page)
+    rounds = [(await ours_once(browser, tokens), await raw_once(browser, tokens, page), await raw_once(browser, tokens))
+              for _ in range(ROUNDS)]
+    task, raw, bare = (statistics.median(each.task_s for each in side) for side in zip(*rounds, strict=True))
+    ratio, bare_ratio = (statistics.median(each[0].task_s / each[side].task_s for each in rounds) for side in (1, 2))
+    long, raw_long, _ = (statistics.median(each.long for each in side) for side in zip(*rounds, strict=True))
+    late, raw_late, _ = (statistics.median(each.late_s for each in side) * MS for side in zip(*rounds, strict=True))
     return [
-        Row("9", f"browser main thread, {len(tokens)} tokens ({script:.2f} s script, {layout:.2f} s layout)",
-            f"{task:.2f} s", f"{raw_task:.2f} s raw append", f"{ratio:.2f}", "1.3", ratio <= 1.3),
+        Row("9", f"browser main thread, {len(tokens)} tokens", f"{task:.2f} s", f"{raw:.2f} s raw append in the same page",
+            f"{ratio:.2f}", "1.3", ratio <= 1.3),
+        Row("9", "the same beside an empty page", f"{task:.2f} s", f"{bare:.2f} s raw append in an empty page",
+            f"{bare_ratio:.2f}", "1.3", bare_ratio <= 1.3),
         Row("9", "long tasks while it streams", f"{long:g}", f"{raw_long:g} raw", "", "0", long == 0),
         Row("9", "shown whole after the model's last line", f"{late:.0f} ms", f"{raw_late:.0f} ms raw", "", "100 ms", late <= 100),
     ]

@@ -1,12 +1,12 @@
 """Figures 1 and 2: a page and a fragment beside Starlette with the same bytes; the app with its guard and without.
 
-Servers in processes of their own, uvicorn set up alike, one connection; CPU of the server process by the kernel's count.
+Servers in processes of their own, uvicorn set up alike, one connection each, asked in turn; CPU of the server process by
+the kernel's count.
 """
 
 from __future__ import annotations
 
 import http.client
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.measure import ROUNDS, Row, process_cpu_s
+from bench.measure import ROUNDS, Row, medians, process_cpu_s
 from bench.start import ROOT, fetch, free_port, treadle
 
-N = 400
+N, PART = 600, 60  # requests in a round, and how many before the other server is asked
 TWICE = """
 import asyncio, sys, uvicorn
 from pathlib import Path
@@ -39,8 +39,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 body = open(sys.argv[2], "rb").read()
 async def page(request): return Response(body, media_type="text/html; charset=utf-8")
-uvicorn.run(Starlette(routes=[Route("/", page)]), port=int(sys.argv[1]), http="h11", log_level="error", access_log=False,
-            proxy_headers=False, server_header=False)
+uvicorn.run(Starlette(routes=[Route("/", page)]), port=int(sys.argv[1]), http="h11", loop="asyncio", log_level="error",
+            access_log=False, proxy_headers=False, server_header=False)
 """
 
 
@@ -60,9 +60,9 @@ class Asked:
         return body
 
     def cpu_s(self, path: str, headers: dict[str, str]) -> float:
-        """CPU seconds the server spends on N requests."""
+        """CPU seconds the server spends on `PART` requests."""
         before = process_cpu_s(self.process.pid)
-        for _ in range(N):
+        for _ in range(PART):
             self.get(path, headers)
         return process_cpu_s(self.process.pid) - before
 
@@ -90,11 +90,13 @@ def started(script: str, *arguments: str) -> Asked:
 
 
 def compare(ours: Asked, base: Asked, path: str, base_path: str, headers: dict[str, str]) -> tuple[float, float, float]:
-    """Paired and interleaved: medians of ours, the baseline, and of the ratios."""
-    ours.cpu_s(path, headers), base.cpu_s(base_path, headers)
-    pairs = [(ours.cpu_s(path, headers), base.cpu_s(base_path, headers)) for _ in range(ROUNDS)]
-    return (statistics.median(a for a, _ in pairs), statistics.median(b for _, b in pairs),
-            statistics.median(a / b for a, b in pairs))
+    """Paired and interleaved: CPU seconds of N requests, medians of ours, the baseline, and of the ratios."""
+    def once() -> tuple[float, float]:
+        parts = [(ours.cpu_s(path, headers), base.cpu_s(base_path, headers)) for _ in range(N // PART)]
+        return sum(a for a, _ in parts), sum(b for _, b in parts)
+
+    once()
+    return medians([once() for _ in range(ROUNDS)])
 
 
 def rows() -> list[Row]:

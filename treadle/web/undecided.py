@@ -251,9 +251,18 @@ def may_be_definition(content: str) -> bool:
 
 HIDDEN = re.compile(
     r"(?m)^([ \t>]*)\d{1,9}(?:[.)](?=\s)|[.)]?\Z)|^[ \t>]*\[[^\]\n]*\]:.*$|\]\([^)\s]*(?:\s[^)]*)?(?:\)|\Z)"
-    r"|&[#A-Za-z0-9]*(?:;|\Z)|\[[xX]\]|^[ \t>]*(?:`{3,}|~{3,}).*$|\][ \t]*\[[^\]]*\Z|!?\[[^\]\n]*\Z")
+    r"|&[#A-Za-z0-9]*(?:;|\Z)|\[[xX]\]|^[ \t>]*(?:`{3,}|~{3,}).*$|\][ \t]*\[[^\]]*\Z|(?=(!?\[))")
 
 
 def words_only(source: str) -> str:
     """Markdown as plain text, without what would not be visible once it is drawn: addresses, numbers of items."""
-    return HIDDEN.sub(lambda match: match[1] or "", source)
+    # where a link may have begun: looked for once, as looking from each bracket costs the square of them
+    begun = max(source.rfind("]"), source.rfind("\n")) + 1
+    out, at = [], 0
+    for match in HIDDEN.finditer(source):
+        if match[2] is None:
+            out += [source[at:match.start()], match[1] or ""]
+            at = match.end()
+        elif match.end(2) > begun:
+            return "".join([*out, source[at:match.start()]])
+    return "".join([*out, source[at:]])
