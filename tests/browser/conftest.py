@@ -73,6 +73,7 @@ class Windows:
         context = await self._browser.new_context(
             base_url=self.server.address, viewport={"width": size[0], "height": size[1]}, **options)
         context.set_default_timeout(5000)
+        context.set_default_navigation_timeout(20_000)  # how long a page takes is the business of bench/
         if signed_in:
             await context.add_cookies([{"name": name, "value": value, "url": self.server.address}
                                        for name, value in self.server.cookies.items()])
