@@ -112,7 +112,7 @@ const putBack = (value) => {
   text().focus();
 };
 const random = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
-let failed = {}; // sent again unchanged, a question keeps its id and is stored once
+let failed = {}; // sent again unchanged, a question keeps its id
 const showSent = ({value, id}) => { // until the stream brings the real row
   const row = byId(`u-${id}`) ?? document.createElement("article");
   Object.assign(row, {id: `u-${id}`, className: "msg user", ariaLabel: "You", hidden: false});
@@ -240,7 +240,7 @@ hx("before-swap", ({ctx, tasks}, event) => {
     if (failed.id && target?.id === `u-${failed.id}`) { // here too
       if (text().value === failed.value) write("");
       hush("unsent");
-    } // a run is drawn again because of another tab: what is half typed here stays
+    } // what is half typed here stays, whatever another tab did
     if (ctx.request?.method === "GET" && /^run-/.test(target?.id)
       && [...target.querySelectorAll("[id]")].some((field) =>
         touched.has(field) && !fragment.getElementById(field.id))) event.preventDefault();
@@ -253,6 +253,7 @@ hx("after-swap", ({ctx}) => {
     log.scrollTop = log.scrollHeight - fromEnd;
   }
   fromEnd = 0;
+  if (mine(byId("act"))) hush("busy");
   if (ctx.target?.id !== "main") return;
   refetch = "";
   text().placeholder = byId("place").dataset.ask;

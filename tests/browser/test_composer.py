@@ -150,8 +150,12 @@ async def test_a_question_asked_from_two_tabs_at_once_is_refused_in_one_and_its_
     }""")
     await expect(other.locator("#connection .notice")).to_be_visible()
     await expect(other.locator("#text")).to_have_value("Second.")
+    await other.unroute("**/events/**")
+    await expect(other.get_by_role("button", name="Stop the reply")).to_be_visible()
+    await expect(other.locator("#connection .notice")).to_contain_text("A reply is running")
     gate.open()
     await ended(page)
+    await expect(other.locator("#connection")).to_be_empty()
     await other.locator("#text").fill("")
 
 
