@@ -135,5 +135,5 @@ class Narrator:
         if place is None:
             return endpoint, "This place is gone: its file is no longer in the plugins folder."
         if isinstance(place, Broken):
-            return place.title, f"This place could not be loaded: {place.error.message}"
+            return place.title, f"This place could not be loaded. {place.error.message.rstrip('.')}."
         return place.title, place.message

@@ -29,7 +29,7 @@ def Fault(error: PluginError, *, title: str = "") -> str:
     """For the author: what happened, file and line, the traceback in a fold with Copy."""
     where = f"<code>{escape(error.file)}</code>" if error.file else "The plugin"
     line = f", line {error.line}" if error.line else ""
-    message = f" {escape(error.message)}" if title else ""
+    message = f" {escape(error.message.rstrip('.'))}." if title else ""
     trace = (f'<details class="fold full"><summary>{icon("chevron-right", small=True)}Traceback</summary>'
              '<div class="code"><div class="bar"><span>traceback</span><button class="btn icon sm" type="button" '
              f'data-copy="trace" aria-label="Copy the traceback">{icon("copy", small=True)}</button></div>'
