@@ -84,16 +84,17 @@ async def test_an_upload_streams_to_the_disk_and_its_progress_is_asked_for(clien
 
     async def body():
         yield (f'--B\r\nContent-Disposition: form-data; name="client_id"\r\n\r\n{client_id}\r\n--B\r\n'
-               'Content-Disposition: form-data; name="value"; filename="big.txt"\r\n\r\n').encode()
+               'Content-Disposition: form-data; name="value"; filename="big %22.txt"\r\n\r\n').encode()
         for _ in range(40):
             yield b"x" * 50_000
             seen.append((await client.get(bar.attrs["hx-get"], headers=HX)).text)
         yield b"\r\n--B--\r\n"
 
     response = await client.post(form.attrs["action"], content=body(), headers={
-        "content-type": "multipart/form-data; boundary=B", "content-length": "2000226"})
+        "content-type": "multipart/form-data; boundary=B", "content-length": "2000230"})
     assert response.status_code == 303
-    assert "1 MB of 2 MB" in seen[20] and 'max="2000226"' in seen[20] and "every 500ms" in seen[20]
+    assert "big &quot;.txt" in (await client.get(response.headers["location"])).text
+    assert "1 MB of 2 MB" in seen[20] and 'max="2000230"' in seen[20] and "every 500ms" in seen[20]
     assert [text.count("<progress") for text in seen[1:]] == [1] * 39
     assert "<progress" not in (await client.get(bar.attrs["hx-get"], headers=HX)).text
 

@@ -145,7 +145,8 @@ class _Multipart:
         elif filename and name == "value" and (taking := self._taking) is not None:
             self._taking = None  # one file
             total = int(self._request.headers.get("content-length", "0"))
-            receiving = self._files.receive(_text(filename), run=taking.owner(self._answers), step=taking.step,
+            called = _text(filename).replace("%22", '"')  # browsers write the quotes of a name like this
+            receiving = self._files.receive(called, run=taking.owner(self._answers), step=taking.step,
                                             max_bytes=taking.max_bytes, watch=taking.watch, total=total)
             self._sink = await self._storing.enter_async_context(receiving)
             self._answers["file"] = [self._sink.name]

@@ -157,7 +157,7 @@ def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal |
 
 
 def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
-    """The opening tag. `data-answer`: what is typed into it is kept by app.js until it is sent."""
+    """The opening tag."""
     run = view.run
     if run is None:  # its answer is a new page with an address of its own
         at, how = drawn.url(base), 'hx-target="#main" hx-push-url="true" hx-swap="innerHTML"'
@@ -169,7 +169,7 @@ def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
         at += f"{'&' if '?' in at else '?'}upload={quote(drawn.upload)}"
         how += ' enctype="multipart/form-data" hx-config="timeout:3600s"'
     return (f'<form method="post" action="{escape(at)}" hx-post="{escape(at)}" {how} hx-sync="this:drop" '
-            f'hx-disable="find .card-foot .btn" data-answer>{hidden}')
+            f'hx-disable="find .card-foot .btn">{hidden}')
 
 
 def _problem(refusal: Refusal | None) -> str:
