@@ -101,7 +101,7 @@ const copy = async ({dataset: {copy: name}, parentNode}) => { // an element by i
   byId("announce").textContent = said;
 };
 
-// ---- the composer: what is typed is kept until the server has it
+// ---- the composer: what is typed is kept until it is sent
 const text = () => byId("text");
 const draft = () => `draft ${byId("composer").action}`;
 const keep = () => store("sessionStorage", draft(), text().value);
@@ -184,7 +184,7 @@ hx("sse-after-connection", () => {
 hx("sse-error", ({status}) => final(status) || losing());
 
 // ---- pages
-const noAnswer = (path, name) => { // the click was counted; only the page is missing
+const noAnswer = (path, name) => { // the click was counted
   refetch = path;
   byId("main").replaceChildren(saying("no-answer"));
   $("#main [data-path]").textContent = path;
@@ -234,6 +234,7 @@ hx("error", ({ctx}) => {
   else if (ctx.sent) unsent(ctx.sent, "unsent");
   else if (page && (from.href || ctx.request.method === "GET"))
     noAnswer(from.getAttribute("href") ?? ctx.request.action, from.href && from.textContent);
+  else $(".unsaved", from)?.removeAttribute("hidden");
 });
 hx("before-swap", ({ctx, tasks}, event) => {
   for (const {target, fragment} of tasks) {
@@ -264,7 +265,7 @@ hx("after-swap", ({ctx}) => {
 const clicks = {
   "[data-copy]": copy, "[data-do=retry]": retry, "[data-do=refetch]": getAgain,
   "#chat-toggle": () => showChat(root.dataset.chat === "off"),
-  "#log summary": () => { pinned = false; }, // what one unfolds stays where it is
+  "#log summary": () => { pinned = false; }, // it stays where it is
   "#jump": () => { jump(); log.focus(); }, ".tabs a": ({hash}) => pane(hash.slice(1)),
   "[popover] .opt": (option) => option.closest("[popover]").hidePopover(),
 };

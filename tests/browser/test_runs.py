@@ -60,6 +60,20 @@ async def test_a_refused_answer_keeps_its_text_and_takes_the_focus(page, watch):
     assert page.url == url
 
 
+async def test_i55_an_answer_nobody_took_is_said_at_its_form_and_can_be_sent_again(page, watch):
+    watch.expect("ERR_FAILED|Failed to fetch")
+    await trip(page)
+    await page.route("**/steps/days", lambda route: route.abort())
+    await page.locator("#f-days").press_sequentially("3")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#step-days .unsaved")).to_be_visible()
+    await expect(page.locator("#f-days")).to_have_value("3")
+    await page.unroute("**/steps/days")
+    await page.locator("#f-days").press("Enter")
+    await expect(page.locator("#step-days .sum")).to_have_text("3")
+    await expect(page.locator(".unsaved:visible")).to_have_count(0)
+
+
 async def test_half_typed_text_stays_while_the_run_changes_around_it(page):
     url = await trip(page)
     other = await second(page, url)

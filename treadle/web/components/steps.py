@@ -17,6 +17,8 @@ from .icons import icon
 from .shows import Things
 
 SUMMARY = 200  # characters of an answer in its one line
+UNSAVED = (f'<div class="notice bad unsaved" role="alert" hidden>{icon("circle-alert")}'
+           "<p>No answer from the server; nothing was stored. What you typed is still here.</p></div>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal |
 
 
 def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
-    """The opening tag."""
+    """The opening tag, and what app.js shows in it when nobody answers."""
     run = view.run
     if run is None:  # its answer is a new page with an address of its own
         at, how = drawn.url(base), 'hx-target="#main" hx-push-url="true" hx-swap="innerHTML"'
@@ -169,7 +171,7 @@ def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
         at += f"{'&' if '?' in at else '?'}upload={quote(drawn.upload)}"
         how += ' enctype="multipart/form-data" hx-config="timeout:3600s"'
     return (f'<form method="post" action="{escape(at)}" hx-post="{escape(at)}" {how} hx-sync="this:drop" '
-            f'hx-disable="find .card-foot .btn">{hidden}')
+            f'hx-disable="find .card-foot .btn">{hidden}{UNSAVED}')
 
 
 def _problem(refusal: Refusal | None) -> str:
