@@ -18,7 +18,7 @@ from .shows import Things
 
 SUMMARY = 200  # characters of an answer in its one line
 UNSAVED = (f'<div class="notice bad unsaved" role="alert" hidden>{icon("circle-alert")}'
-           "<p>No answer from the server; nothing was stored. What you typed is still here.</p></div>")
+           "<p>No answer from the server; nothing was stored.<span> What you typed is still here.</span></p></div>")
 
 
 @dataclass(frozen=True, slots=True)
