@@ -94,12 +94,7 @@ class Database:
 
     def rows(self, sql: str, params: Params = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
-        found = self.execute(sql, params)
-        try:
-            return found.fetchall()
-        except sqlite3.DatabaseError as error:  # an INSERT with RETURNING is committed by its last row
-            _tell(error)
-            raise
+        return self.execute(sql, params).fetchall()
 
     def one(self, sql: str, params: Params = ()) -> sqlite3.Row:
         """The first row of a query that always has one. Raises `LookupError` where it has none."""
@@ -113,7 +108,7 @@ class Database:
         found = self.execute(sql, params)
         try:
             row: sqlite3.Row | None = found.fetchone()
-        except sqlite3.DatabaseError as error:
+        except sqlite3.DatabaseError as error:  # an INSERT with RETURNING is committed by its last row
             _tell(error)
             raise
         return row

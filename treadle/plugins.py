@@ -114,7 +114,7 @@ class Plugins:
         try:
             text = path.read_bytes()
             code, name = _version(path, text)
-            with _streams():
+            with _kept():
                 declared = Call(lambda: _declared(name, path, folder), folder).wait(deadline_s)
             return [_placed(workflow, path, order, code, folder) for workflow in declared]
         except PluginError as error:
@@ -209,14 +209,21 @@ def _placed(workflow: Workflow, path: Path, order: int, code: str, folder: str) 
 
 
 @contextmanager
-def _streams() -> Iterator[None]:
-    """Keep our output whatever an import does with it: what it prints is passed on afterwards."""
+def _kept() -> Iterator[None]:
+    """Keep our output whatever an import does with it: what it prints is passed on afterwards. And what all of us
+    import with: a plugin may add to it, and what it takes away comes back."""
+    path, modules, depth = list(sys.path), dict(sys.modules), sys.getrecursionlimit()
     kept, spare = (sys.stdout, sys.stderr), (_Lasting(), _Lasting())
     descriptors = [os.dup(number) for number in (1, 2)]
     sys.stdout, sys.stderr = spare
     try:
         yield
     finally:
+        sys.setrecursionlimit(max(depth, sys.getrecursionlimit()))
+        sys.path += [folder for folder in path if folder not in sys.path]
+        for name in [name for name, module in sys.modules.items() if module is None]:
+            del sys.modules[name]  # it would forbid the import to all
+        sys.modules.update(modules)
         sys.stdout, sys.stderr = kept
         for number, copy in zip((1, 2), descriptors, strict=True):
             try:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from loguru import logger
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from ..replay import Show, Step
+from ..errors import PluginError
+from ..replay import Drawing, Show, Step
 from ..runs import Run, RunView
-from ..shows import Table
+from ..worker import Call, Overdue, blame, folder_of, shown
 from .components.runs import RunBody, RunRows, is_held
 from .components.shows import SHORT
 from .components.steps import Drawn, Refusal, run_path
@@ -20,6 +22,8 @@ from .deps import Web
 from .layout import page, prepare, title_tag
 from .problems import reference
 
+T = TypeVar("T")
+DRAW_S = 5.0  # seconds for drawing what an author shows
 LISTED = 10  # runs in one list
 
 
@@ -104,12 +108,39 @@ def _explained(view: RunView, drawn: Drawn) -> Drawn:
     return replace(drawn, reference=name)
 
 
+async def authored(view: RunView, work: Callable[[], T], *, within: float = DRAW_S) -> T:
+    """Run what calls an author's objects: in a thread that is ended `within` seconds, and their errors are theirs.
+
+    Raises `PluginError`.
+    """
+    folder, file = folder_of(view.workflow.fn), view.workflow.file
+
+    def working() -> T:
+        try:
+            return work()
+        except Exception as error:
+            raise blame(error, folder, file=file) from error
+
+    try:
+        return await Call(working, folder).result(within)
+    except Overdue as late:
+        raise PluginError(f"What it shows took longer than {within:g} s to draw", line=late.line,
+                          file=shown(late.file, folder) if late.file else file) from None
+
+
 async def _drawing(view: RunView, drawn: Drawn, refusal: Refusal | None) -> str:
-    """Draw off the loop what may take long: tables are sorted, and Markdown is rendered."""
+    """Draw off the loop what may take long, and what is an author's: tables are sorted, Markdown is rendered."""
     for item in view.drawing.items:
         things = item.things if isinstance(item, Show) else ()
         if isinstance(item, Step) and item.approve is not None:
             things = item.approve.what
-        if any(len(thing) > SHORT if isinstance(thing, str) else isinstance(thing, Table) for thing in things):
-            return await asyncio.to_thread(RunBody, view, drawn, refusal)
-    return RunBody(view, drawn, refusal)
+        if any(not isinstance(thing, str) or len(thing) > SHORT for thing in things):
+            break
+    else:
+        return RunBody(view, drawn, refusal)
+    try:
+        return await authored(view, lambda: RunBody(view, drawn, refusal))
+    except PluginError as error:
+        steps = [step for step in view.drawing.items if isinstance(step, Step) and step.state == "done"]
+        failed = replace(view, drawing=Drawing([*steps], error=error))
+        return RunBody(failed, _explained(failed, drawn), refusal)

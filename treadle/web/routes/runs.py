@@ -1,6 +1,5 @@
 """What is done to a run: begin, answer, revert, undo, lock; and what is drawn of it in parts."""
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 
@@ -20,7 +19,7 @@ from ..components.steps import Refusal, run_path
 from ..deps import Web
 from ..forms import Taking, read_answers
 from ..layout import page, prepare
-from ..run_pages import came_back, changed, new_page, run_body, upload_id
+from ..run_pages import authored, came_back, changed, new_page, run_body, upload_id
 from .files import download_headers
 
 ar = APIRouter()
@@ -29,6 +28,7 @@ uploads = [r"/runs/new/[^/]+", r"/runs/[^/]+/steps/[^/]+"]  # these count for th
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 FIELD = re.compile(r"f-[a-z0-9-]*")
+EXPORT_S = 60.0  # seconds for making a download
 TRIES = 20  # times a bar asks for an upload nobody has heard of
 
 
@@ -178,9 +178,9 @@ async def _table(web: Web, view: RunView, base: str, back: str, n: str) -> Respo
         raise NotFound("There is no such table in this run.", hint="It may have been reverted.")
     asked = web.request.query_params
     turned = asked.get("page", "1")
-    form = await asyncio.to_thread(
-        TableForm, table, number, base=base, url=web.url, sort=asked.get("sort", ""), query=asked.get("q", "")[:200],
-        page=int(turned) if turned.isdecimal() and len(turned) < 10 else 1)
+    form = await authored(view, lambda: TableForm(
+        table, number, base=base, url=web.url, sort=asked.get("sort", ""), query=asked.get("q", "")[:200],
+        page=int(turned) if turned.isdecimal() and len(turned) < 10 else 1))
     if web.fragment:
         return HTMLResponse(form)
     await prepare(web)
@@ -205,5 +205,5 @@ async def _export(web: Web, view: RunView, slug: str) -> Response:
     if found is None:
         raise NotFound("There is no such download in this run.", hint="It may have been reverted.")
     headers = download_headers(web, found.name)
-    data = await asyncio.to_thread(make, found.name, found.data)
+    data = await authored(view, lambda: make(found.name, found.data), within=EXPORT_S)
     return Response(data, media_type=MEDIA[ending(found.name)], headers=headers)
