@@ -12,10 +12,11 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from .drawing import Approve, Drawing, Export, Show, Step, Stored
 from .errors import InvalidAnswer, NotFound, PluginError
 from .fields import OpenFile, file_ids
 from .files import File
-from .ui import Approve, Drawing, Export, Halt, Show, Step, Stored, Ui
+from .ui import Halt, Ui
 from .worker import GIVE_UP_S, Call, Ended, Overdue, blame, folder_of, shown
 from .workflow import Author, Workflow
 

@@ -12,8 +12,18 @@ migrations = Migrations("treadle")
 
 @migrations()
 def first(db: Database) -> None:
-    """All tables, which `schema.sql` explains. Later migrations stand below and change them."""
-    for statement in Path(__file__).with_suffix(".sql").read_text(encoding="utf-8").split(";\n"):
+    """All tables, which `schema.sql` explains. The later ones change them."""
+    _run(db, "schema.sql")
+
+
+@migrations()
+def jobs(db: Database) -> None:
+    """What runs: jobs and their items; and the history of a run."""
+    _run(db, "jobs.sql")
+
+
+def _run(db: Database, file: str) -> None:
+    for statement in (Path(__file__).parent / file).read_text(encoding="utf-8").split(";\n"):
         db.conn.execute(statement)
 
 

@@ -7,12 +7,11 @@ import re
 import sys
 import unicodedata
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from dataclasses import dataclass
-from dataclasses import field as part
 from functools import lru_cache
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
-from .errors import InvalidAnswer, NotFound, PluginError
+from .drawing import Approve, Drawing, Export, Kind, Show, Step, Stored
+from .errors import InvalidAnswer, NotFound
 from .fields import FieldSpec, OpenFile, Upload, field
 from .files import File
 from .shows import check as check_shown
@@ -22,76 +21,6 @@ from .text import storable
 
 T = TypeVar("T")
 Key = int | str | tuple[int | str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One row of a step. `value` is JSON; a reverted one is only the default of the next answer."""
-
-    label: str
-    key: str
-    kind: str
-    value: str | None
-    digest: str
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
-class Approve:
-    """What is decided, and the words of the two answers. `number` as in `Show`; `digest` changes with what is shown."""
-
-    what: tuple[Any, ...]
-    yes: str
-    no: str
-    digest: str
-    number: int
-
-
-@dataclass(slots=True)
-class Step:
-    """One question or approval. `default` is what its form proposes. `file` and `line` are those of the call."""
-
-    label: str
-    key: str
-    slug: str
-    kind: Literal["ask", "approve"]
-    number: int
-    state: Literal["done", "open"]
-    field: FieldSpec | None
-    approve: Approve | None
-    value: Any = None
-    default: Any = None
-    check: Callable[[Any], Any] | None = None
-    file: str = ""
-    line: int = 0
-
-
-@dataclass(slots=True)
-class Show:
-    """Things between the steps. `number` is that of the first thing, each further one counts on; an approval's too."""
-
-    number: int
-    things: tuple[Any, ...]
-
-
-@dataclass(slots=True)
-class Export:
-    """A download, made when asked for."""
-
-    name: str
-    slug: str
-    data: dict[str, Any]
-
-
-@dataclass(slots=True)
-class Drawing:
-    """What a replay gives. With an `error`, `items` is what was drawn before it and nothing is open."""
-
-    items: list[Step | Show | Export] = part(default_factory=list)
-    open: Step | None = None
-    finished: bool = False
-    result: Any = None
-    error: PluginError | None = None
 
 
 class Halt(BaseException):
@@ -247,7 +176,7 @@ class Ui:
         self._slugs.add(mark + slug)
         return slug
 
-    def _step(self, kind: Literal["ask", "approve"], label: str, key: Key | None, spec: FieldSpec | None,
+    def _step(self, kind: Kind, label: str, key: Key | None, spec: FieldSpec | None,
               approve: Approve | None, default: Any, check: Callable[[Any], Any] | None) -> _Answer[Any]:
         if not isinstance(label, str) or not label.strip() or storable(label) != label:
             raise self._misuse("A step needs a label: a text.")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from treadle.errors import InvalidAnswer
-from treadle.llm_pull import first_progress
-from treadle.llm_status import ModelStatus, is_default, is_installed, parse_address
-from treadle.llm_wire import NotOllama, installed, piece
+from treadle.llm.pull import first_progress
+from treadle.llm.status import ModelStatus, is_default, is_installed, parse_address
+from treadle.llm.wire import NotOllama, installed, piece
 
 
 @pytest.mark.parametrize(("written", "meant"), [

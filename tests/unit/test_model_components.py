@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from treadle.llm_status import InstalledModel, ModelStatus, PullProgress
+from treadle.llm.status import InstalledModel, ModelStatus, PullProgress
 from treadle.web.components.model import AddressForm, Condition, ModelPicker, amount, progress
 
 MODELS = (InstalledModel("qwen3:14b", 9_300_000_000), InstalledModel("<b>:1b", 640_000_000))

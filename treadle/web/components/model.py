@@ -11,7 +11,7 @@ from html import escape
 
 from fasthtml.common import NotStr
 
-from ...llm_status import SUGGESTED, ModelStatus, PullProgress
+from ...llm.status import SUGGESTED, ModelStatus, PullProgress
 from .icons import icon
 
 ENCODING = 'enctype="application/x-www-form-urlencoded"'

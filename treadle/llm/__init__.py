@@ -11,16 +11,25 @@ from typing import Literal
 
 from loguru import logger
 
-from . import demo, llm_status
-from .clock import Clock
-from .config import Settings
-from .db import Database
-from .errors import Conflict, InvalidAnswer, ModelError, OllamaDown, StorageError
-from .feed import Feed
-from .llm_pull import download, first_progress
-from .llm_status import DEFAULT_ADDRESS, InstalledModel, ModelStatus, Piece, PullProgress
-from .llm_wire import FAILED, NotOllama, get_json, installed, piece, post_lines, request
-from .tasks import Tasks
+from ..clock import Clock
+from ..config import Settings
+from ..db import Database
+from ..errors import Conflict, InvalidAnswer, ModelError, OllamaDown, StorageError
+from ..feed import Feed
+from ..tasks import Tasks
+from . import demo
+from .pull import download, first_progress
+from .status import (
+    DEFAULT_ADDRESS,
+    InstalledModel,
+    ModelStatus,
+    Piece,
+    PullProgress,
+    is_default,
+    is_installed,
+    parse_address,
+)
+from .wire import FAILED, NotOllama, get_json, installed, piece, post_lines, request
 
 __all__ = ["InstalledModel", "Llm", "ModelStatus", "Piece", "PullProgress"]
 
@@ -74,7 +83,7 @@ class Llm:
         address = self._address()
         found: Found
         try:
-            llm_status.parse_address(address)  # OLLAMA_HOST may hold anything
+            parse_address(address)  # OLLAMA_HOST may hold anything
             found = installed(await get_json(address, "/api/tags", clock=self._clock))
         except (OllamaDown, InvalidAnswer):
             found = "refused"
@@ -98,10 +107,10 @@ class Llm:
         pull = old.pull if self._pulling is not None else None
         status = replace(old, kind="checking", address=address, models=(), pull=pull, was_down=False)
         if isinstance(found, str):
-            if found != "refused" or not (llm_status.is_default(address) or address == self._default):
+            if found != "refused" or not (is_default(address) or address == self._default):
                 status = replace(status, kind="wrong_address")
             else:
-                status = replace(status, kind="not_running" if llm_status.is_installed() else "not_installed")
+                status = replace(status, kind="not_running" if is_installed() else "not_installed")
         elif not found:
             status = replace(status, kind="pulling" if pull else "no_model")
         else:
@@ -158,7 +167,7 @@ class Llm:
 
         Raises `InvalidAnswer` for what is no address; then nothing has changed.
         """
-        self._write("model.address", llm_status.parse_address(text) if text.strip() else "")
+        self._write("model.address", parse_address(text) if text.strip() else "")
         self.stop_pull()
         await self.check()
         await self._db.durable()
@@ -167,7 +176,7 @@ class Llm:
         if chosen := self._read("model.address"):
             return chosen
         with suppress(InvalidAnswer):
-            return llm_status.parse_address(self._settings.ollama_host)
+            return parse_address(self._settings.ollama_host)
         return self._settings.ollama_host.strip() or self._default  # an unreadable one is named as it stands
 
     def _read(self, key: str) -> str:

@@ -6,10 +6,10 @@ import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from .clock import Clock
-from .errors import InvalidAnswer, ModelError
-from .llm_status import SUGGESTED, PullProgress
-from .llm_wire import LARGEST, post_lines
+from ..clock import Clock
+from ..errors import InvalidAnswer, ModelError
+from .status import SUGGESTED, PullProgress
+from .wire import LARGEST, post_lines
 
 SILENT_S = 600.0   # what has come is checked at the end; Ollama says nothing meanwhile
 TELL_S = 0.5       # between two changes of the progress that is shown

@@ -6,8 +6,8 @@ import re
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from .clock import Clock
-from .llm_status import Piece
+from ..clock import Clock
+from .status import Piece
 
 NAME = "canned demo"
 FIRST_S = 0.4     # before the first word, as a model thinks

@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .clock import Clock
-from .errors import ModelError, ModelMissing, OllamaDown
-from .llm_status import InstalledModel, Piece
-from .text import storable
+from ..clock import Clock
+from ..errors import ModelError, ModelMissing, OllamaDown
+from ..text import storable
+from .status import InstalledModel, Piece
 
 if TYPE_CHECKING:
     import httpx

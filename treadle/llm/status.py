@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from .errors import InvalidAnswer
+from ..errors import InvalidAnswer
 
 Kind = Literal["checking", "not_installed", "not_running", "no_model", "wrong_address", "pulling", "ready", "demo"]
 

@@ -1,0 +1,39 @@
+-- Jobs, their items, and the history of a run.
+-- the code that a job runs with
+ALTER TABLE steps ADD COLUMN version TEXT NOT NULL DEFAULT '';
+-- why it failed, for the person
+ALTER TABLE steps ADD COLUMN error TEXT NOT NULL DEFAULT '';
+-- the traceback, for the author
+ALTER TABLE steps ADD COLUMN details TEXT NOT NULL DEFAULT '';
+-- its last lines
+ALTER TABLE steps ADD COLUMN log TEXT NOT NULL DEFAULT '';
+-- of the server or a worker while it ran
+ALTER TABLE steps ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE steps ADD COLUMN started_at REAL;
+-- person | model | command line
+ALTER TABLE steps ADD COLUMN by TEXT NOT NULL DEFAULT 'person';
+
+-- what an each, or a job with a long list, has; one row an item, in the order of `number`
+CREATE TABLE items (
+    step INTEGER NOT NULL REFERENCES steps ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    digest TEXT NOT NULL,                       -- of all arguments of its call, and its number among equals
+    state TEXT NOT NULL,                        -- running | done | failed | stopped
+    value TEXT,                                 -- JSON
+    error TEXT NOT NULL DEFAULT '',
+    details TEXT NOT NULL DEFAULT '',
+    deaths INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (step, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run TEXT NOT NULL REFERENCES runs (key),
+    at REAL NOT NULL,
+    by TEXT NOT NULL,                           -- person | model | command line
+    what TEXT NOT NULL,                         -- started | answered | reverted | undone | finalised | unlocked |
+                                                -- forked | imported | stopped | ...
+    label TEXT NOT NULL DEFAULT '',             -- of the step
+    text TEXT NOT NULL DEFAULT ''               -- the answer in one line; never a secret
+) STRICT;
+CREATE INDEX history_by_run ON history (run, id);
