@@ -160,6 +160,7 @@ class Files:
     def __init__(self, folder: Path, db: Database, clock: Clock) -> None:
         self.folder, self._db, self._clock = folder, db, clock
         self._arriving: dict[str, tuple[Sink, int, float]] = {}
+        self._since: dict[str, float] = {}  # by id of what no answer took: since when, on the monotonic clock
 
     @asynccontextmanager
     async def receive(self, name: str, *, run: str, step: str, max_bytes: int, watch: str = "",
@@ -182,6 +183,7 @@ class Files:
                 self._db.execute("INSERT INTO files (id, run, step, name, size, sha256, created_at) "
                                  "VALUES (?, ?, ?, ?, ?, ?, ?)",
                                  (file.id, run, step, file.name, file.size, file.sha256, self._clock.now()))
+            self._since[file.id] = self._clock.monotonic()
         except BaseException:
             sink.discard()
             raise
@@ -229,11 +231,16 @@ class Files:
                 path.unlink()
 
     def sweep(self) -> None:
-        """Remove files that no answer took within a day."""
-        with self._db.transaction():
-            old = self._db.rows("DELETE FROM files WHERE kept = 0 AND created_at < ? RETURNING id",
-                                (self._clock.now() - DAY,))
-        self._unlink(old)
+        """Remove files that no answer took within a day. The wall clock, which may jump, counts once: at the start."""
+        now, wall = self._clock.monotonic(), self._clock.now()
+        waiting = self._db.rows("SELECT id, created_at FROM files WHERE kept = 0")
+        self._since = {row["id"]: self._since.get(row["id"], now - max(0.0, wall - row["created_at"]))
+                       for row in waiting}
+        if late := [(id,) for id, since in self._since.items() if now - since > DAY]:
+            with self._db.transaction():
+                self._db.connection.executemany("DELETE FROM files WHERE id = ? AND kept = 0", late)
+            for (id,) in late:
+                (self.folder / id).unlink(missing_ok=True)
 
     def _file(self, row: Any) -> File:
         return File(FileId(row["id"]), row["name"], row["size"], row["sha256"], self.folder / row["id"])

@@ -13,6 +13,13 @@ ALTER TABLE steps ADD COLUMN started_at REAL;
 -- person | model | command line
 ALTER TABLE steps ADD COLUMN by TEXT NOT NULL DEFAULT 'person';
 
+-- its title was given by a person: replay leaves it alone
+ALTER TABLE runs ADD COLUMN named INTEGER NOT NULL DEFAULT 0;
+-- while it can be undone; afterwards `deleted` is 2, and nothing is left but the row
+ALTER TABLE runs ADD COLUMN deleted_at REAL;
+-- the run it was forked from, or import
+ALTER TABLE runs ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+
 -- what an each, or a job with a long list, has; one row an item, in the order of `number`
 CREATE TABLE items (
     step INTEGER NOT NULL REFERENCES steps ON DELETE CASCADE,

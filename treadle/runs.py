@@ -38,6 +38,8 @@ class Run(NamedTuple):
     reverted_to: str  # the label reverted to, while that can be undone
     created_at: float
     updated_at: float
+    named: int  # the title was given by a person
+    origin: str  # the key of the run it was forked from, or "import"
     waiting_for: str  # the label of the open step
     answered: int     # steps with an answer
 
@@ -64,7 +66,9 @@ class RunView:
 
     @property
     def title(self) -> str:
-        """The workflow and the first text or file that was given; its number where there is none."""
+        """The name a person gave it; else the workflow and the first text or file that was given, or its number."""
+        if self.run is not None and self.run.named:
+            return self.run.title
         for step in self.drawing.items:
             if isinstance(step, Step) and step.state == "done" and step.field is not None:
                 if step.field.kind in ("text", "upload") and (short := one_line(step.field.text(step.value), 40)):
@@ -260,8 +264,8 @@ class Runs:
                     self._db.execute("UPDATE steps SET state = 'reverted' WHERE run = ? AND label = ? AND key = ? "
                                      "AND state = 'done'", (key, step.label, step.key))
                     self._insert(key, step, "open", None, view.form_rev)
-                self._db.execute("UPDATE runs SET advance_due = 0, complete = ?, title = ? WHERE key = ?",
-                                 (int(view.drawing.finished), view.title, key))
+                self._db.execute("UPDATE runs SET advance_due = 0, complete = ?, title = iif(named, title, ?) "
+                                 "WHERE key = ?", (int(view.drawing.finished), view.title, key))
             return
 
     async def _replay(self, workflow: Workflow, key: str, form_rev: int, stored: Sequence[Stored]) -> Drawing:

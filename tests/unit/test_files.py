@@ -88,6 +88,18 @@ async def test_what_no_answer_took_goes_after_a_day(files, clock):
     assert files.pending("two", "s") is None and [path.name for path in files.folder.iterdir()] == [taken.id]
 
 
+async def test_a_wall_clock_that_jumps_a_day_removes_nothing(files, clock):
+    waiting = await send(files, b"1", run="one")
+    clock.jump(2 * DAY)
+    files.sweep()
+    await send(files, b"2", run="two")
+    assert files.pending("one", "s") == waiting
+    clock.jump(-9 * DAY)
+    await clock.advance(DAY + 1)
+    files.sweep()
+    assert files.pending("one", "s") is None
+
+
 async def test_a_start_removes_what_a_kill_left_half_written(files):
     kept = await send(files, b"1")
     (files.folder / f"{'0123' * 8}.partial").write_bytes(b"half")
