@@ -1,33 +1,25 @@
-"""The files in plugins/: found, loaded each on its own, and the broken ones reported.
-
-A version of a plugin is a package named by its content: `treadle_plugins.v_<hash>` holds the file and the helpers it
-imports. So one version never runs another one's code, and nothing a plugin is called can hide another module.
-"""
+"""The files in plugins/: found, loaded each on its own, and the broken ones reported."""
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import importlib
 import io
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import ModuleType
 
 from loguru import logger
 
 from .config import Settings
 from .errors import PluginError
+from .plugins_code import PACKAGE, read
 from .worker import Call, Overdue, blame, shown
 from .workflow import HOME, Broken, Workflow
 
-PACKAGE = "treadle_plugins"
 IMPORT_DEADLINE_S = 10.0  # seconds one file may take to be imported
 UNNUMBERED = 10_000  # a file without a number in front of its name comes last
 RESERVED = frozenset({"home", "redirect", "events", "chat", "runs", "jobs", "files", "frame", "api", "login", "docs",
@@ -36,35 +28,6 @@ RESERVED = frozenset({"home", "redirect", "events", "chat", "runs", "jobs", "fil
 _NAME = re.compile(r"(?:(\d+)_)?(.+)\.py")
 _DECLARED = re.compile(r"^@workflow\(\s*(?P<q>[\"'])(?P<title>.*?)(?P=q).*?^(?:async +)?def +(?P<name>\w+)",
                        re.DOTALL | re.MULTILINE)
-
-
-class _Finder:
-    """Serves the modules of every version that was loaded. One for the process, first in `sys.meta_path`."""
-
-    def __init__(self) -> None:
-        self.sources: dict[str, tuple[Path, bytes]] = {}  # by module name: its file, and the text it had
-        self.packages: set[str] = {PACKAGE}
-
-    def find_spec(self, name: str, path: Sequence[str] | None = None,
-                  target: ModuleType | None = None) -> ModuleSpec | None:
-        if name in self.packages:
-            return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]
-        if (source := self.sources.get(name)) is None:
-            return None
-        spec = ModuleSpec(name, self, origin=str(source[0]))  # type: ignore[arg-type]
-        spec.has_location = True
-        return spec
-
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        if (source := self.sources.get(module.__name__)) is not None:
-            path, text = source
-            exec(compile(text, str(path), "exec", dont_inherit=True), module.__dict__)
-
-
-_finder = _Finder()
 
 
 class Plugins:
@@ -113,10 +76,10 @@ class Plugins:
         text = b""
         try:
             text = path.read_bytes()
-            code, name = _version(path, text)
+            version = read(path, text)
             with _kept():
-                declared = Call(lambda: _declared(name, path, folder), folder).wait(deadline_s)
-            return [_placed(workflow, path, order, code, folder) for workflow in declared]
+                declared = Call(lambda: _declared(version.name, path, folder), folder).wait(deadline_s)
+            return [_placed(workflow, path, order, version.code, folder) for workflow in declared]
         except PluginError as error:
             card = error
         except Overdue as late:
@@ -140,40 +103,6 @@ class Plugins:
             item = Broken(free, item.title, item.file, item.order, item.error if isinstance(item, Broken) else error)
         self._by_endpoint.setdefault(item.endpoint, item)
         return item
-
-
-def _version(path: Path, text: bytes) -> tuple[str, str]:
-    """Register one version of a plugin with the finder: its code ("v_<hash>") and the name of its module."""
-    own = path.stem.replace(".", "_")  # a dot would make it a module of a package that is not there
-    sources = {own: (path, text)}
-    waiting = [text]
-    while waiting:
-        for name in _helpers(waiting.pop()):
-            helper = path.parent / f"{name}.py"
-            if name not in sources and helper.is_file():
-                sources[name] = (helper, helper.read_bytes())
-                waiting.append(sources[name][1])
-    mixed = hashlib.sha256()
-    for _, (file, held) in sorted(sources.items()):
-        mixed.update(b"%s\0%d\0%s" % (str(file).encode("utf-8", "surrogateescape"), len(held), held))
-    code = f"v_{mixed.hexdigest()[:16]}"
-    package = f"{PACKAGE}.{code}"
-    _finder.packages.add(package)
-    _finder.sources |= {f"{package}.{name}": source for name, source in sources.items()}
-    if _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder)
-    return code, f"{package}.{own}"
-
-
-def _helpers(text: bytes) -> Iterator[str]:
-    """The names of the modules a source imports from beside it: `from ._crawl import x`, `from . import _crawl`."""
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return  # the import will say it better
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            yield from [node.module.partition(".")[0]] if node.module else [alias.name for alias in node.names]
 
 
 def _declared(name: str, path: Path, folder: str) -> list[Workflow]:
