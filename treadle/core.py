@@ -25,12 +25,12 @@ from .tasks import Tasks
 class Core:
     """Everything a page may ask for. `open` is the only way to get one."""
 
-    def __init__(self, settings: Settings, clock: Clock, folder: DataFolder) -> None:
+    def __init__(self, settings: Settings, clock: Clock, folder: DataFolder, plugins: Plugins | None = None) -> None:
         self.settings, self.clock, self.folder = settings, clock, folder
         self.db = Database(folder.path / "treadle.db")
         self.feed = Feed(self.db)
         self.tasks = Tasks()
-        self.plugins = Plugins(settings)
+        self.plugins = plugins or Plugins(settings)
         self.files = Files(folder.path / "files", self.db, clock)
         self.runs = Runs(self.db, self.feed, clock, self.plugins, self.files, twice=settings.dev)
         self.llm = Llm(settings, self.db, self.feed, clock, self.tasks)
@@ -42,14 +42,15 @@ class Core:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Self]:
+    async def open(cls, settings: Settings, *, clock: Clock | None = None,
+                   plugins: Plugins | None = None) -> AsyncIterator[Self]:
         """Lock the folder, check the database, settle what a kill left behind, and begin to work.
 
-        Raises `StartError`, and `StorageError` where the disk has no room for that. Leaving cancels the tasks, which
-        settle what they write, and gives the folder back.
+        `plugins`: instead of those of the folder. Raises `StartError`, and `StorageError` where the disk has no room
+        for that. Leaving cancels the tasks, which settle what they write, and gives the folder back.
         """
         with closing(DataFolder(settings.data)) as folder:
-            core = cls(settings, clock or Clock(), folder)
+            core = cls(settings, clock or Clock(), folder, plugins)
             try:
                 core.plugins.load()
                 core.conversations.recover()
