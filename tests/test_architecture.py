@@ -26,7 +26,7 @@ PLUGINS = [path for path in PYTHON if path.parent == ROOT / "plugins"]
 # Each module imports only modules above it in this list: errors knows nothing, core knows all.
 LAYERS = [
     "errors", "clock", "config", "text", "folder", "logs", "schema", "db", "feed", "tasks", "files",
-    "fields", "drawing", "workflow", "worker", "shows", "ui", "replay", "plugins_code", "plugins",
+    "fields", "calls", "results", "drawing", "workflow", "worker", "shows", "ui", "replay", "plugins_code", "plugins",
     "runs", "conversation", "narrator",
     "llm", "context", "replies", "core",
 ]

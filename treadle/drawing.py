@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from .errors import PluginError
 from .fields import FieldSpec
+from .results import Rows
 
 Kind = Literal["ask", "form", "choose", "approve", "job", "each", "llm"]
 State = Literal["done", "open", "running", "failed", "stopped"]
@@ -17,7 +18,8 @@ WORKS = frozenset({"job", "each", "llm"})  # the kinds that run; the others ask 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """One row of a step. `value` is JSON; of a reverted question it is only the default of the next answer."""
+    """One row of a step. `value` is JSON; of a reverted question it is only the default of the next answer, of an
+    `each` the digest of what it gave. `rows`: those of its items. `code`: the version it runs with."""
 
     label: str
     key: str
@@ -25,6 +27,10 @@ class Stored:
     value: str | None
     digest: str
     state: str
+    id: int = 0
+    rows: Rows | None = None
+    error: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ class Work:
     """What a job, an each or an llm step runs.
 
     `digest`: of all it is called with; a stored result of another one runs again. `items`: those of an each, None for
-    a job. `timeout_s`: seconds for one call. `failed`: what an each does when some have failed.
+    a job. `timeout_s`: seconds for one call. `failed`: what an each does when some have failed. `schema`: of an llm,
+    the type of its answer; None is text. `calls` knows how a call is bound, and an item known.
     """
 
     fn: Callable[..., Any] | None
@@ -65,6 +72,7 @@ class Step:
     """One step. `default` is what its form proposes. `file` and `line` are those of the call.
 
     `id`: of its row, 0 while it has none. `error`: why a job failed, in one line. `draft`: what the model is asked for.
+    `code`: the version that runs it.
     """
 
     label: str
@@ -83,6 +91,7 @@ class Step:
     work: Work | None = None
     id: int = 0
     error: str = ""
+    code: str = ""
     draft: str = ""
 
 

@@ -98,11 +98,12 @@ CREATE TABLE steps (
     label TEXT NOT NULL,
     key TEXT NOT NULL DEFAULT '',
     slug TEXT NOT NULL,
-    kind TEXT NOT NULL,                         -- ask | approve
-    state TEXT NOT NULL,                        -- open | done | reverted, which is the default of the next answer
-    value TEXT,                                 -- JSON
-    digest TEXT NOT NULL DEFAULT '',            -- of what was approved
-    position INTEGER NOT NULL,
+    kind TEXT NOT NULL,                         -- ask | form | choose | approve | job | each | llm
+    state TEXT NOT NULL,                        -- open | done | running | failed | stopped | reverted, which is the
+                                                -- default of the next answer
+    value TEXT,                                 -- JSON; of an each and a long list the digest of its items
+    digest TEXT NOT NULL DEFAULT '',            -- of what was approved, or of a job's arguments
+    position INTEGER NOT NULL,                  -- in the drawing of the last advance; 0: it did not come there
     undo INTEGER NOT NULL DEFAULT 0,            -- reverted since the last answer, so Undo brings it back
     answered_at REAL,
     created_at REAL NOT NULL,
