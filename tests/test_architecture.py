@@ -17,7 +17,7 @@ TRACKED = [ROOT / name for name in subprocess.run(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True,
     check=True).stdout.split("\n") if name and (ROOT / name).is_file()]
 PYTHON = [path for path in TRACKED if path.suffix == ".py"]
-PARTS = ("llm", "shows", "cli", "importers")  # packages beside the core: the model's server, and what serves it
+PARTS = ("llm", "shows", "cli", "importers", "testing")  # packages beside the core: what it serves, and what serves it
 CORE = [path for path in PYTHON
         if path.parent in (ROOT / "treadle", *(ROOT / "treadle" / name for name in PARTS))]
 WEB = [path for path in PYTHON if (ROOT / "treadle" / "web") in path.parents]
@@ -26,9 +26,9 @@ PLUGINS = [path for path in PYTHON if path.parent == ROOT / "plugins"]
 # Each module imports only modules above it in this list: errors knows nothing, core knows all.
 LAYERS = [
     "errors", "clock", "config", "text", "folder", "logs", "schema", "db", "feed", "tasks", "files",
-    "fields", "calls", "results", "drawing", "workflow", "worker", "shows", "ui", "replay", "plugins_code", "plugins",
-    "runs", "conversation", "narrator",
-    "llm", "context", "replies", "core",
+    "fields_parse", "fields_spec", "fields", "calls", "results", "drawing", "workflow", "worker", "shows", "ui",
+    "replay", "plugins_code", "plugins", "checking", "runs", "commands", "conversation", "narrator",
+    "llm", "context", "replies", "core", "testing",
 ]
 LATE = {"httpx", "ollama", "pydantic", "pygments", "nh3", "sqlite_utils", "markdown_it", "mdit_py_plugins"}
 WEB_ONLY = {"fasthtml", "starlette", "uvicorn", "fastcore"}

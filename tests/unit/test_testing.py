@@ -1,0 +1,148 @@
+"""The fixture `run` that authors test their workflows with, and where their tests are found."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from typing import Literal
+
+import pytest
+
+from treadle import Table, Upload, workflow
+from treadle.config import ROOT
+from treadle.errors import InvalidAnswer, PluginError
+
+
+@workflow("Greet", message="m")
+async def greet(ui):
+    name = await ui.ask("Name", str, max_length=5)
+    kind = await ui.ask("Kind", Literal["small", "large"] | None)
+    for n in range(2):
+        await ui.ask("Times", int, key=n)
+    ui.show(f"Hello {name}", Table([{"kind": kind}]))
+    if await ui.approve("Ok", name, yes="Greet"):
+        ui.export("greeting.json", name=name, kind=kind)
+        ui.export("names.csv", rows=[{"name": name, "formula": "=1"}])
+        ui.export("note.md", note=name)
+        return {"greeted": name}
+
+
+ALL = {"Name": "Ada", "Kind": None, ("Times", 0): "1,000", ("Times", 1): 2, "Ok": True}
+
+
+def test_a_run_is_played_to_its_end(run):
+    r = run(greet, answers=ALL)
+    assert r.waiting_for is None and r.waiting_key is None
+    assert (r["Name"], r["Kind"], r["Times", 0], r["Times", 1], r["Ok"]) == ("Ada", None, 1000, 2, True)
+    assert r.shown[0] == "Hello Ada" and r.shown[1].records() == [{"kind": None}]
+    assert r.result == {"greeted": "Ada"}
+
+
+def test_exports_are_read_back_from_what_would_be_downloaded(run):
+    exports = run(greet, answers=ALL).exports
+    assert exports["greeting.json"] == {"name": "Ada", "kind": None}
+    assert exports["names.csv"] == [{"name": "Ada", "formula": "'=1"}]
+    assert "Ada" in exports["note.md"] and len(exports) == 3
+
+
+def test_it_stops_at_the_first_question_without_an_answer(run):
+    r = run(greet, answers={"Name": "Ada", "Kind": "large", ("Times", 0): 1})
+    assert (r.waiting_for, r.waiting_key) == ("Times", "1")
+    assert "Ok" not in r
+    with pytest.raises(KeyError, match="it waits for 'Times'"):
+        r["Ok"]
+
+
+def test_a_run_can_be_answered_and_reverted(run):
+    r = run.answer(run(greet, answers={"Name": "Ada"}), {"Kind": "small", ("Times", 0): 1, ("Times", 1): 1})
+    assert r.waiting_for == "Ok"
+    assert run.answer(r, {"Ok": False}).result is None
+    r = run.revert(r, ("Times", 1))
+    assert (r.waiting_for, r["Times", 0]) == ("Times", 1)
+    assert run.answer(run.revert(r, "Name"), {"Name": "Eve"})["Name"] == "Eve"
+
+
+def test_a_run_may_begin_without_an_answer(run):
+    r = run(greet)
+    assert r.waiting_for == "Name"
+    assert run.answer(r, {"Name": "Ada"})["Name"] == "Ada"
+
+
+@pytest.mark.parametrize("answers,words", [({"Name": "too long"}, "the limit is 5"), ({"Name": ""}, "empty"),
+                                           ({"Name": "Ada", "Kind": "huge"}, "none of the choices"),
+                                           ({**ALL, "Ok": "perhaps"}, "yes or no")])
+def test_a_wrong_answer_is_refused_with_the_words_a_person_reads(run, answers, words):
+    with pytest.raises(InvalidAnswer, match=words):
+        run(greet, answers=answers)
+
+
+def test_an_answer_that_is_never_asked_for_fails_the_test(run):
+    with pytest.raises(AssertionError, match="never asked for: 'Nmae', 'Times' \\(7\\)"):
+        run(greet, answers={"Nmae": "Ada", ("Times", 7): 1})
+
+
+def test_an_upload_is_a_path(run, tmp_path):
+    @workflow("Read", message="m")
+    async def read(ui):
+        return (await ui.ask("List", Upload)).read_text()
+
+    (tmp_path / "list.txt").write_text("a b c")
+    r = run(read, answers={"List": tmp_path / "list.txt"})
+    assert r.result == "a b c" and r["List"].name == "list.txt"
+
+
+def test_every_replay_runs_twice(run):
+    @workflow("Chance", message="m")
+    async def chance(ui):
+        await ui.ask(f"Number {random.random()}", int)
+
+    with pytest.raises(PluginError, match="differ"):
+        run(chance)
+
+
+def test_an_error_of_the_workflow_fails_the_test_and_names_its_line(run):
+    @workflow("Broken", message="m")
+    async def broken(ui):
+        await ui.ask("Number", int)
+        raise LookupError("nothing there")
+
+    with pytest.raises(PluginError, match="nothing there") as caught:
+        run(broken, answers={"Number": 1})
+    assert f"line {broken.fn.__code__.co_firstlineno + 3}" in caught.value.__notes__[0]
+
+
+def test_a_workflow_of_the_folder_is_played_by_its_name(run):
+    assert run("hello", answers={"Your name": "Ada", "Greeting": True}).shown == ["Hello, **Ada**."]
+
+
+PLUGIN = '''
+from treadle import workflow
+from ._words import GREETING
+
+@workflow("Greet", message="m")
+async def greet(ui):
+    return f"{GREETING} {await ui.ask('Name', str)}"
+
+def test_it_greets_by_name(run):
+    assert run(greet, answers={"Name": "Ada"}).result == "Hello Ada"
+
+def test_it_is_compared(run):
+    assert run(greet, answers={"Name": "Ada"}).result == "Hello Eve"
+'''
+
+
+def test_tests_in_plugins_and_in_their_tests_folder_are_collected_with_their_helpers(tmp_path):
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "010_greet.py").write_text(PLUGIN)
+    (tmp_path / "_words.py").write_text("GREETING = 'Hello'\n")
+    (tmp_path / "xx_020_off.py").write_text("def test_of_a_plugin_that_is_off(): assert False\n")
+    (tmp_path / "tests" / "test_greet.py").write_text(
+        "def test_it_is_found_by_name(run):\n    assert run('greet').waiting_for == 'Name'\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "treadle.testing", "-p", "no:cacheprovider", "-c", os.devnull,
+         "--rootdir", str(tmp_path), "--import-mode=importlib", str(tmp_path)], capture_output=True, text=True,
+        cwd=ROOT, env={**os.environ, "TREADLE_PLUGINS": str(tmp_path)})
+    assert "1 failed, 2 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert "assert 'Hello Ada' == 'Hello Eve'" in ended.stdout, "asserts say what they compared"
