@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .fields import LongText, Upload
+from .fields import Accept, Email, Json, LongText, Markdown, Range, Secret, Upload, Url
 from .workflow import workflow
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .shows import Table, plain
     from .ui import Ui
 
-__all__ = ["File", "LongText", "Table", "Ui", "Upload", "plain", "workflow"]
+__all__ = ["Accept", "Email", "File", "Json", "LongText", "Markdown", "Range", "Secret", "Table", "Ui", "Upload", "Url",
+           "plain", "workflow"]
 
 _LATE = {"File": "files", "Table": "shows", "Ui": "ui", "plain": "shows"}
 

@@ -4,6 +4,7 @@ TreadleError                 500  something of ours failed
 ├── StartError                    the server cannot start; one sentence for the terminal
 ├── StorageError             507  the disk is full, read-only or damaged
 ├── PluginError              500  an author's file is wrong; names the file and line
+│   └── MissingPackage            it imports a package that is not installed
 ├── ModelError               502  the model's server failed while it answered
 │   ├── OllamaDown                nothing answers at the configured address
 │   └── ModelMissing              the chosen model is not pulled
@@ -51,6 +52,12 @@ class PluginError(TreadleError):
         self.details = details
 
 
+class MissingPackage(PluginError):
+    """An author's file imports a package that is not installed. The hint is the command that installs it."""
+
+    package = ""
+
+
 class ModelError(TreadleError):
     """The model's server failed while it answered: an error status, a broken line, silence, a cut connection."""
 
@@ -90,10 +97,14 @@ class TooLarge(Refused):
 
 
 class InvalidAnswer(Refused):
-    """A value was refused. `field` is the name of the form field it belongs to."""
+    """A value was refused. `field` is the name of the form field it belongs to.
+
+    `fields`: of a form of several, the sentence at each name; "" is the form as a whole.
+    """
 
     status = 422
 
     def __init__(self, message: str, *, field: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.field = field
+        self.fields: dict[str, str] = {}

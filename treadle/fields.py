@@ -1,194 +1,259 @@
-"""The types an author may ask for: read from a form, checked, stored as JSON, described."""
+"""The types an author may ask for: plain hints, Annotated ones and models, described as fields."""
 
 from __future__ import annotations
 
-import json
-import re
+import dataclasses
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, NewType
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import Enum
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, NewType
 
-from .errors import InvalidAnswer, NotFound
-from .files import File, FileId
-from .text import one_line, storable
+from .errors import InvalidAnswer
+from .fields_parse import WHOLE_LIMIT
+from .fields_spec import (
+    FieldSpec,
+    FormSpec,
+    Kind,
+    OpenFile,
+    Question,
+    Secret,
+    constraints,
+    file_ids,
+    references,
+)
+from .files import FileId
+from .text import one_line
+
+__all__ = ["WHOLE_LIMIT", "Accept", "Email", "FieldSpec", "FileId", "FormSpec", "Json", "LongText", "Markdown",
+           "OpenFile", "Question", "Range", "Secret", "Upload", "Url", "choice", "field", "file_ids", "form",
+           "references"]
 
 LongText = NewType("LongText", str)  # text of several lines
-OpenFile = Callable[[str], File]  # the file of an id; raises `NotFound`
-Kind = Literal["text", "long_text", "whole_number", "yes_no", "choice", "upload"]
+Markdown = NewType("Markdown", str)  # the same, written as Markdown
+Url = NewType("Url", str)  # a full web address, as it was typed
+Email = NewType("Email", str)
 
-QUOTED = 60  # characters of an answer that a refusal repeats
-WHOLE_LIMIT = 2**53 - 1  # what JSON and a browser hold exactly
-SUPPORTED = "str, int, bool, LongText, Literal[...] or Upload, or one of them with `| None`"
-_GROUPED = re.compile(r"[+-]?(\d+|\d{1,3}(?:([,_'\u2019 \u00a0\u2009\u202f])\d{3})(?:\2\d{3})*)")
+LABEL_LENGTH = 200  # characters of a label: it stands in headings, in sentences and in the list of runs
+SUPPORTED = ("str, int, float, bool, date, datetime, Path, Literal[...], an Enum, list[Literal[...]], LongText, Url, "
+             "Email, Secret, Markdown, Json or Upload, Annotated with constraints, or one of them with `| None`")
 
 
-class Upload:
+class _Any:
+    """A type that pydantic leaves as it is: what it stands for has been checked."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema
+
+        return core_schema.any_schema()
+
+
+class Upload(_Any):
     """The type to ask for a file. The answer is a `File`."""
 
 
-def _refused(message: str, hint: str = "") -> InvalidAnswer:
-    return InvalidAnswer(message, field="value", hint=hint)
+class Json(_Any):
+    """The type to ask for JSON. The answer is what it says: a dict, a list, a text, a number, a bool or None."""
 
 
-@dataclass(frozen=True)
-class FieldSpec:
-    """One field of a form. `options` are the texts of a choice, `values` what they stand for.
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Marks a number as one between two ends, both included, and makes it a slider: `Annotated[int, Range(1, 50)]`.
 
-    An optional field that is left empty gives None when the type says `| None`, else its default.
+    `step`: how far one press of an arrow key goes.
     """
 
-    kind: Kind
-    label: str
-    optional: bool = False
-    options: tuple[str, ...] = ()
-    default: Any = None
-    help: str = ""
-    placeholder: str = ""
-    max_length: int | None = None
-    values: tuple[Any, ...] = ()
-    nullable: bool = False
+    low: float
+    high: float
+    step: float | None = None
 
-    def parse(self, raw: Sequence[str | FileId], *, open_file: OpenFile | None = None) -> Any:
-        """What was sent in a form, as a value. Of an upload: its `FileId`, or the `File` when `open_file` is given.
+    __is_annotated_types_grouped_metadata__ = True  # by this pydantic takes what `__iter__` gives
 
-        Raises `InvalidAnswer` with a sentence that stands by the field.
-        """
-        given = raw[-1] if raw else ""
-        if self.kind == "yes_no":
-            return given.strip().lower() in ("yes", "true", "on", "1")
-        if not given.strip():
-            return self._empty()
-        if self.kind == "upload":
-            if not isinstance(given, FileId):
-                raise _refused("This is no file: choose one.")
-            return given if open_file is None else open_file(given)
-        if isinstance(given, FileId):
-            raise _refused("This is a file; type the answer.")
-        if self.kind == "whole_number":
-            return self._checked(_whole(given.strip()))
-        if self.kind == "choice":
-            if given not in self.options:
-                raise _refused(f"{one_line(given, QUOTED)} is none of the choices.", "Choose one.")
-            return self.values[self.options.index(given)]
-        return self._checked(given.strip() if self.kind == "text" else given.replace("\r\n", "\n"))
+    def __iter__(self) -> Iterator[Any]:
+        from annotated_types import Ge, Le
 
-    def _empty(self) -> Any:
-        if self.nullable:
-            return None
-        if self.default is not None:
-            return self.default
-        raise _refused(_EMPTY.get(self.kind, "This is empty: type an answer."))
-
-    def _checked(self, value: Any) -> Any:
-        """The value itself, if it is one of this field's. Raises `InvalidAnswer`."""
-        if value is None and self.nullable:
-            return None
-        if self.kind == "choice":
-            for option in self.values:
-                if option == value and type(option) is type(value):
-                    return option
-            raise _refused(f"{one_line(str(value), QUOTED)} is none of the choices.", "Choose one.")
-        if self.kind == "yes_no" and isinstance(value, bool):
-            return value
-        if self.kind == "whole_number" and isinstance(value, int) and not isinstance(value, bool):
-            if abs(value) > WHOLE_LIMIT:
-                over, limit = ("over", WHOLE_LIMIT) if value > 0 else ("under", -WHOLE_LIMIT)
-                raise _refused(f"{value:,} is {over} the limit of {limit:,}.")
-            return value
-        if self.kind in ("text", "long_text") and isinstance(value, str):
-            if self.max_length is not None and len(value) > self.max_length:
-                raise _refused(f"{self.label} is {len(value):,} characters; the limit is {self.max_length:,}.",
-                               "Shorten it.")
-            if storable(value) != value:
-                raise _refused("This text holds half a character, which cannot be stored.", "Type it again.")
-            return value
-        raise _refused(f"{one_line(str(value), QUOTED)} does not fit: {self.label} is {_NAMES[self.kind]}.")
-
-    def to_json(self, value: Any) -> str:
-        """The value as it is stored. Raises `InvalidAnswer` when it is none of this field's."""
-        if self.kind == "upload" and value is not None:
-            value = {"file": str(getattr(value, "id", value))}
-        elif self.kind != "upload" or not self.nullable:
-            value = self._checked(value)
-        return json.dumps(value, ensure_ascii=False)
-
-    def from_json(self, text: str, *, open_file: OpenFile | None = None) -> Any:
-        """The stored value, fresh at each call. Raises `InvalidAnswer` when it no longer fits, `NotFound` of a file."""
-        value = json.loads(text)
-        if self.kind != "upload":
-            return self._checked(value)
-        if value is None and self.nullable:
-            return None
-        if not isinstance(value, dict):
-            raise _refused("This is no file: choose one.")
-        id = FileId(value["file"])
-        return id if open_file is None else open_file(id)
-
-    def proposal(self, text: str, *, open_file: OpenFile | None = None) -> Any:
-        """What an old answer offers as a default: the value where it fits, what was typed where that can be edited."""
-        try:
-            return self.from_json(text, open_file=open_file)
-        except (InvalidAnswer, NotFound):
-            value = json.loads(text)
-            editable = self.kind in ("text", "long_text") and type(value) in (str, int)
-            return str(value) if editable else self.default
-        except ValueError:  # it is no JSON
-            return self.default
-
-    def text(self, value: Any) -> str:
-        """What a person would type for this value; of a file its name."""
-        if value is None:
-            return ""
-        if isinstance(value, bool) and self.kind == "yes_no":
-            return "Yes" if value else "No"
-        if self.kind == "choice":
-            return next((text for text, option in zip(self.options, self.values, strict=True)
-                         if option == value and type(option) is type(value)), str(value))
-        return str(getattr(value, "name", value))
+        yield Ge(self.low)
+        yield Le(self.high)
 
 
-def file_ids(stored: Iterable[str | None]) -> list[str]:
-    """The ids of the files in stored values."""
-    return [json.loads(text)["file"] for text in stored if text is not None and text.startswith('{"file":')]
+@dataclass(frozen=True, slots=True, init=False)
+class Accept:
+    """Marks which files an `Upload` takes: endings of their names, and megabytes at most."""
+
+    endings: tuple[str, ...]
+    max_mb: float | None
+
+    def __init__(self, *endings: str, max_mb: float | None = None) -> None:
+        for ending in endings:
+            if not isinstance(ending, str) or not ending.startswith(".") or len(ending) < 2:
+                raise TypeError(f"Accept takes endings such as '.csv', not {ending!r}.")
+        if max_mb is not None and not max_mb > 0:
+            raise TypeError(f"max_mb= of Accept is above 0, not {max_mb!r}.")
+        object.__setattr__(self, "endings", tuple(ending.lower() for ending in endings))
+        object.__setattr__(self, "max_mb", max_mb)
 
 
-_EMPTY = {"choice": "Nothing is chosen: choose one.", "upload": "No file is chosen: choose one.",
-          "whole_number": "This is empty: type a whole number."}
-_NAMES = {"text": "a text", "long_text": "a text", "whole_number": "a whole number", "yes_no": "yes or no",
-          "choice": "a choice", "upload": "a file"}
-
-
-def _whole(text: str) -> int:
-    """A whole number as people write it: 1000, 1,000, 1 000. Not 1.000, which is one in half of the world."""
-    text = text.replace("\u2212", "-")
-    if _GROUPED.fullmatch(text) is None:
-        raise _refused(f"This is no whole number: {one_line(text, QUOTED)}.", "Use digits only.")
-    digits = re.sub(r"[^\d+-]", "", text)
-    if len(digits) > 40:
-        raise _refused(f"A number of {len(digits):,} digits is over the limit of {WHOLE_LIMIT:,}.")
-    return int(digits)
+_PLAIN: list[tuple[Any, Kind]] = [
+    (str, "text"), (LongText, "long_text"), (Markdown, "markdown"), (int, "whole_number"), (float, "number"),
+    (Upload, "upload"), (date, "date"), (datetime, "datetime"), (Path, "path"), (Url, "url"), (Email, "email"),
+    (Secret, "secret"), (Json, "json")]
 
 
 def field(label: str, hint: Any, *, default: Any = None, help: str = "", placeholder: str = "",
           max_length: int | None = None) -> FieldSpec:
     """Describe the field for one question. Raises `TypeError` that names what cannot be asked for."""
-    core, nullable = _without_none(hint)
-    kind, options, values = _kind(label, hint, core, nullable)
-    if max_length is not None and kind not in ("text", "long_text"):
+    _labelled(label)
+    known = _described(hint) if _hashable(hint) else _describe(hint)
+    if isinstance(known, str):
+        raise TypeError(known.format(label=repr(label)))
+    if max_length is not None and known.kind not in ("text", "long_text", "markdown", "path", "url", "email", "secret"):
         raise TypeError(f"max_length= of {label!r} is for text, not for {_name(hint)}.")
-    spec = FieldSpec(kind, label, optional=kind != "yes_no" and (nullable or default is not None), options=options,
-                     default=default, help=help, placeholder=placeholder, max_length=max_length, values=values,
-                     nullable=nullable)
-    if default is not None:
-        if kind == "upload":
-            raise TypeError(f"default= of {label!r}: a file has none.")
-        try:
-            spec._checked(default)
-        except InvalidAnswer as error:
-            raise TypeError(f"default= of {label!r}: {error.message}") from None
-    return spec
+    spec = replace(known, label=label, default=default, help=help or known.help, placeholder=placeholder,
+                   optional=known.kind != "yes_no" and (known.optional or default is not None), max_length=max_length)
+    return spec if default is None else _with_default(spec)
+
+
+def choice(label: str, options: Sequence[str] | Mapping[Any, str], *, many: bool = False, least: int = 0,
+           default: Any = None, help: str = "") -> FieldSpec:
+    """Describe a choice among options found while running: texts, or values with a text each.
+
+    `many`: several may be chosen, at least `least`. Raises `TypeError` that names what is wrong.
+    """
+    _labelled(label)
+    if isinstance(options, str | bytes) or not isinstance(options, Sequence | Mapping):
+        raise TypeError(f"The options of {label!r} are a list of texts or a dict of value to text.")
+    values = tuple(options)
+    texts = tuple(options.values()) if isinstance(options, Mapping) else values
+    if not values:
+        raise TypeError(f"The options of {label!r} are empty: ask only where there is something to choose.")
+    for value, text in zip(values, texts, strict=True):
+        if not isinstance(text, str) or not text.strip() or not isinstance(value, str | int | float | Enum):
+            raise TypeError(f"The options of {label!r} are texts or numbers, each with a text; {value!r:.80} is not.")
+    if len(set(texts)) < len(texts):
+        raise TypeError(f"Two options of {label!r} have the same text.")
+    if not many and least:
+        raise TypeError(f"least= of {label!r} needs many=True.")
+    if least > len(values):
+        raise TypeError(f"least= of {label!r} is {least:,}, and there are {len(values):,} options.")
+    spec = FieldSpec("choices" if many else "choice", label, options=texts, values=values, default=default, help=help,
+                     least=least, optional=default is not None if not many else least == 0)
+    return spec if default is None else _with_default(spec)
+
+
+def form(label: str, model: Any, *, default: Any = None, help: str = "") -> FormSpec:
+    """Describe a form of several fields, from a dataclass or a pydantic model. `default`: an instance or a dict.
+
+    Raises `TypeError` that names what cannot be asked for.
+    """
+    _labelled(label)
+    if not isinstance(model, type) or not (dataclasses.is_dataclass(model) or hasattr(model, "__pydantic_fields__")):
+        raise TypeError(f"form({label!r}) needs a dataclass or a pydantic model, not {_name(model)}.")
+    known = _fields(model)
+    if default is not None and not isinstance(default, Mapping | model):
+        raise TypeError(f"default= of {label!r} is a {model.__name__} or a dict, not {default!r:.80}.")
+    if isinstance(default, Mapping) and (strange := [name for name in default if name not in known]):
+        raise TypeError(f"default= of {label!r}: {model.__name__} has no field {strange[0]!r}.")
+    spec = FormSpec(label, model, known, help=help)
+    if default is None:
+        return spec
+    own = spec.values(default)
+    changed = {name: _with_default(replace(each, default=own[name], optional=each.optional or (
+        own[name] is not None and each.kind != "yes_no"))) for name, each in known.items()}
+    return replace(spec, fields=changed)
+
+
+def _labelled(label: Any) -> None:
+    if isinstance(label, str) and len(label) > LABEL_LENGTH:
+        raise TypeError(f"The label {one_line(label, 40)!r} is {len(label):,} characters; the limit is {LABEL_LENGTH}. "
+                        "Put the rest into help=.")
+
+
+def _with_default(spec: FieldSpec) -> FieldSpec:
+    if spec.default is None:
+        return spec
+    if spec.kind in ("upload", "secret"):
+        raise TypeError(f"default= of {spec.label!r}: a {'file' if spec.kind == 'upload' else 'secret'} has none.")
+    try:
+        return replace(spec, default=spec._checked(spec.default))
+    except InvalidAnswer as error:
+        raise TypeError(f"default= of {spec.label!r}: {error.message}") from None
+
+
+@lru_cache(maxsize=256)
+def _fields(model: Any) -> dict[str, FieldSpec]:
+    """The fields of a model. pydantic finds them; a default that is made anew is made once, for the form."""
+    from pydantic.dataclasses import dataclass as understood
+    from pydantic_core import PydanticUndefined
+
+    try:
+        infos = model.__dict__.get("__pydantic_fields__") or understood(
+            model, config={"arbitrary_types_allowed": True}).__pydantic_fields__
+    except Exception as error:  # noqa: BLE001 - pydantic has no common class for what it cannot understand
+        raise TypeError(f"{_name(model)} cannot be asked for: {error}") from None
+    found = {}
+    for name, info in infos.items():
+        hint = Annotated[(info.annotation, *info.metadata)] if info.metadata else info.annotation
+        value = info.get_default(call_default_factory=True, validated_data={})
+        label = info.title or name.replace("_", " ").strip().capitalize()
+        spec = field(label, hint, help=info.description or "", default=None if value is PydanticUndefined else value)
+        found[name] = spec if info.is_required() else replace(spec, optional=spec.kind != "yes_no")
+    if not found:
+        raise TypeError(f"{_name(model)} has no fields to ask for.")
+    return found
+
+
+def _hashable(hint: Any) -> bool:
+    try:
+        hash(hint)
+    except TypeError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=512)
+def _described(hint: Any) -> FieldSpec | str:
+    return _describe(hint)
+
+
+def _describe(hint: Any) -> FieldSpec | str:
+    """A field without its label; a sentence where the type cannot be asked for."""
+    outer, marks = _unmarked(hint)
+    core, nullable = _without_none(outer)
+    core, inner = _unmarked(core)
+    marks = (*marks, *inner)
+    ranged = next((mark for mark in marks if isinstance(mark, Range)), None)
+    accept = next((mark for mark in marks if isinstance(mark, Accept)), None)
+    spec = _kind(hint, core)
+    if isinstance(spec, str):
+        return spec
+    if core is bool and nullable:  # three states need three things to choose from, one of them nothing
+        spec = FieldSpec("choice", "", options=("Yes", "No"), values=(True, False))
+    if ranged is not None and spec.kind not in ("whole_number", "number"):
+        return f"Range is for int and float, not for {_said(hint)}, as {{label}} has it."
+    if accept is not None and spec.kind != "upload":
+        return f"Accept is for Upload, not for {_said(hint)}, as {{label}} has it."
+    checked = hint if any(mark is not accept for mark in marks) and spec.kind != "upload" else None
+    try:
+        limits = constraints(checked)
+    except Exception as error:  # noqa: BLE001 - pydantic has no common class for what it cannot understand
+        return f"The constraints of {_said(hint)} do not fit it, as {{label}} has it: {_said(str(error))}"
+    described = next((text for mark in marks if (text := getattr(mark, "description", None))), "")
+    return replace(
+        spec, nullable=nullable, optional=nullable or spec.kind == "choices", hint=checked, help=described,
+        lowest=limits.get("minimum"), highest=limits.get("maximum"), slider=ranged is not None,
+        step=ranged.step if ranged is not None else limits.get("multipleOf"), least=limits.get("minItems", 0),
+        accept=accept.endings if accept is not None else (), max_mb=accept.max_mb if accept is not None else None)
+
+
+def _unmarked(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    if typing.get_origin(hint) is Annotated:
+        return hint.__origin__, hint.__metadata__
+    return hint, ()
 
 
 def _without_none(hint: Any) -> tuple[Any, bool]:
@@ -200,20 +265,34 @@ def _without_none(hint: Any) -> tuple[Any, bool]:
     return hint, False
 
 
-def _kind(label: str, hint: Any, core: Any, nullable: bool) -> tuple[Kind, tuple[str, ...], tuple[Any, ...]]:
-    plain: list[tuple[Any, Kind]] = [(str, "text"), (LongText, "long_text"), (int, "whole_number"), (Upload, "upload")]
-    for known, kind in plain:
+def _kind(hint: Any, core: Any) -> FieldSpec | str:
+    for known, kind in _PLAIN:
         if core is known:
-            return kind, (), ()
-    if core is bool:  # three states need three things to choose from, one of them nothing
-        return ("choice", ("Yes", "No"), (True, False)) if nullable else ("yes_no", (), ())
+            return FieldSpec(kind, "")
+    if core is bool:
+        return FieldSpec("yes_no", "")
+    if typing.get_origin(core) is list:
+        one = _kind(hint, typing.get_args(core)[0])
+        if isinstance(one, FieldSpec) and one.kind == "choice":
+            return replace(one, kind="choices")
     if typing.get_origin(core) is Literal:
         values = typing.get_args(core)
         options = tuple(str(value) for value in values)
         if len(set(options)) < len(options) or not all(isinstance(value, str | int) for value in values):
-            raise TypeError(f"The choices of {label!r} are texts or numbers, each once: {_name(hint)}.")
-        return "choice", options, values
-    raise TypeError(f"{_name(hint)} is no type to ask for, as {label!r} does. Use {SUPPORTED}.")
+            return f"The choices of {{label}} are texts or numbers, each once: {_said(hint)}."
+        return FieldSpec("choice", "", options=options, values=values)
+    if isinstance(core, type) and issubclass(core, Enum) and list(core):
+        values = tuple(core)
+        if not all(isinstance(each.value, str | int | float) for each in values):
+            return f"The values of {_said(core)} are texts or numbers, so that {{label}} can be stored."
+        options = tuple(each.value if isinstance(each.value, str) else each.name.replace("_", " ").capitalize()
+                        for each in values)
+        return FieldSpec("choice", "", options=options, values=values)
+    return f"{_said(hint)} is no type to ask for, as {{label}} does. Use {SUPPORTED}."
+
+
+def _said(hint: Any) -> str:
+    return _name(hint).replace("{", "{{").replace("}", "}}")
 
 
 def _name(hint: Any) -> str:
