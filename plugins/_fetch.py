@@ -1,0 +1,233 @@
+"""Fetch pages of the web: politely, bounded, and never from this computer or a private network unless told so."""
+
+import ipaddress
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, Literal
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.robotparser import RobotFileParser
+
+import httpx
+
+AGENT = "Treadle/1.0 (a person's own crawler; it reads robots.txt)"
+MOST_BYTES = 3_000_000  # of a page that are read
+TIMEOUT_S = 20.0
+REDIRECTS = 10
+MOST_DELAY_S = 30.0     # what a robots.txt may ask for between two requests
+
+
+Read = Literal["html", "all", "nothing"]  # of which answers the body is read
+
+
+class Private(ValueError):
+    """An address of this computer or a private network."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How pages are fetched. `per_second`: requests to one host; `private`: also from this computer and its network."""
+
+    per_second: float = 2.0
+    private: bool = False
+    robots: bool = True
+
+
+@dataclass
+class Page:
+    """What came. `chain`: the redirects on the way, each with its status; `error`: why nothing came."""
+
+    url: str
+    final: str = ""
+    status: int = 0
+    chain: list[dict[str, Any]] | None = None
+    headers: dict[str, str] | None = None
+    body: bytes = b""
+    cut: bool = False
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def html(self) -> bool:
+        """Whether it is a page, not a picture or an archive."""
+        return "html" in (self.headers or {}).get("content-type", "html").lower()
+
+
+def fetch(url: str, rules: Rules, *, read: Read = "html") -> Page:
+    """One page, its redirects followed. What goes wrong stands in `error`; nothing is raised.
+
+    It waits until its host may be asked again, at most 20 s for each answer, and reads 3 MB at most.
+    """
+    page = Page(url, final=url, chain=[])
+    began = time.monotonic()
+    try:
+        for _ in range(REDIRECTS + 1):
+            if rules.robots and not allowed(page.final, rules):
+                page.error = "robots.txt does not allow it"
+                break
+            _answer(page, rules, read=read)
+            location = (page.headers or {}).get("location", "")
+            if not (300 <= page.status < 400 and location):
+                break
+            assert page.chain is not None
+            following = cleaned(urljoin(page.final, location))
+            if following in (hop["url"] for hop in page.chain) or following == page.final:
+                page.error = f"It redirects in a circle, to {following}"
+                break
+            page.chain.append({"url": page.final, "status": page.status})
+            page.final = following
+        else:
+            page.error = f"It redirects more than {REDIRECTS} times"
+    except Private as refused:
+        page.error = str(refused)
+    except httpx.TimeoutException:
+        page.error = f"No answer within {TIMEOUT_S:.0f} s"
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as failed:
+        page.error = sentence(failed)
+    page.seconds = round(time.monotonic() - began, 3)
+    return page
+
+
+def _answer(page: Page, rules: Rules, *, read: Read) -> None:
+    """Ask for `page.final` and fill in what comes. The name is resolved once, and the connection goes where it led:
+    a name that leads elsewhere a moment later changes nothing."""
+    parts = urlsplit(page.final)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{page.final[:200]} is no web address")
+    host = parts.hostname
+    address = resolve(host, parts.port or (443 if parts.scheme == "https" else 80), private=rules.private)
+    _wait(parts.netloc, rules)
+    place = f"[{address}]" if ":" in address else address
+    target = urlunsplit((parts.scheme, f"{place}:{parts.port}" if parts.port else place, parts.path or "/",
+                         parts.query, ""))
+    headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": AGENT, "Accept": "text/html,*/*;q=0.5"}
+    with client().stream("GET", target, headers=headers, extensions={"sni_hostname": host}) as answer:
+        page.status = answer.status_code
+        page.headers = {name.lower(): value for name, value in answer.headers.items()}
+        page.body, page.cut = b"", False
+        if not answer.is_redirect and (read == "all" or (read == "html" and page.html)):
+            got = bytearray()
+            for chunk in answer.iter_bytes():
+                got += chunk
+                if len(got) > MOST_BYTES:
+                    page.cut = True
+                    break
+            page.body = bytes(got[:MOST_BYTES])
+
+
+@cache
+def client() -> httpx.Client:
+    """The one client: no proxy of the environment, no cookies kept, redirects are ours."""
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False,
+                        limits=httpx.Limits(max_connections=20, max_keepalive_connections=20))
+
+
+def resolve(host: str, port: int, *, private: bool) -> str:
+    """The address of a host. Raises `Private` for one that is not of the public web, unless `private`."""
+    try:
+        found = [item[4][0] for item in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+    except (socket.gaierror, UnicodeError) as error:
+        raise ValueError(f"There is no host {host[:100]}") from error
+    addresses = [str(address) for address in found]
+    if not private:
+        for address in addresses:
+            if not is_public(address):
+                raise Private(f"{host[:100]} is on this computer or a private network")
+    return addresses[0]
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address is one of the public web; also what hides in an IPv6 address is looked at."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
+        if inner is not None:
+            return is_public(str(inner))
+        if ip in ipaddress.ip_network("64:ff9b::/96"):
+            return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
+
+
+_next: dict[str, float] = {}
+_turn = threading.Lock()
+
+
+def _wait(netloc: str, rules: Rules) -> None:
+    """Wait until this host may be asked again. The turns are given in the order of the calls."""
+    pause = 1 / rules.per_second if rules.per_second > 0 else 0.0
+    if rules.robots:
+        pause = max(pause, _delays.get(netloc, 0.0))
+    with _turn:
+        now = time.monotonic()
+        at = max(now, _next.get(netloc, 0.0))
+        _next[netloc] = at + pause
+    if at > now:
+        time.sleep(at - now)
+
+
+_delays: dict[str, float] = {}  # what robots.txt asks for, by host; seconds
+
+
+def allowed(url: str, rules: Rules) -> bool:
+    """Whether the robots.txt of its host lets us fetch this address. A robots.txt that fails (5xx) forbids all."""
+    parts = urlsplit(url)
+    return _robots(parts.scheme, parts.netloc, rules).can_fetch(AGENT, url)
+
+
+@lru_cache(maxsize=512)
+def _robots(scheme: str, netloc: str, rules: Rules) -> RobotFileParser:
+    parser = RobotFileParser()
+    page = Page("", final=f"{scheme}://{netloc}/robots.txt", headers={})
+    for _ in range(5):
+        _answer(page, rules, read="all")
+        location = (page.headers or {}).get("location", "")
+        if not (300 <= page.status < 400 and location):
+            break
+        page.final = urljoin(page.final, location)
+    if page.status >= 500 or page.status == 429:
+        parser.disallow_all = True  # type: ignore[attr-defined]
+    elif page.status >= 300:
+        parser.allow_all = True  # type: ignore[attr-defined]
+    else:
+        parser.parse(page.body.decode("utf-8", "replace").removeprefix("\ufeff").splitlines())
+        delay = parser.crawl_delay(AGENT)
+        if delay is not None:
+            _delays[netloc] = min(float(delay), MOST_DELAY_S)
+    return parser
+
+
+def robots_sitemaps(url: str, rules: Rules) -> list[str]:
+    """The sitemaps that the robots.txt of a host names."""
+    parts = urlsplit(url)
+    try:
+        return _robots(parts.scheme, parts.netloc, rules).site_maps() or []
+    except (httpx.HTTPError, OSError, ValueError):
+        return []
+
+
+def cleaned(url: str) -> str:
+    """An address as it is asked for: no fragment, small letters in the host, no port that is the usual one."""
+    parts = urlsplit(url.strip())
+    host = (parts.hostname or "").lower()
+    try:
+        port = parts.port
+    except ValueError:
+        port = None
+    if ":" in host:
+        host = f"[{host}]"
+    if port and port != {"http": 80, "https": 443}.get(parts.scheme):
+        host = f"{host}:{port}"
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=-._~")
+    return urlunsplit((parts.scheme.lower(), host, path, quote(parts.query, safe="/?%:@!$&'()*+,;=-._~[]|"), ""))
+
+
+def sentence(error: Exception) -> str:
+    """What a person is told of a connection that failed."""
+    text = str(error) or type(error).__name__
+    if "CERTIFICATE" in text.upper() or "SSL" in text.upper():
+        return f"The certificate or the encryption is not right: {text[:150]}"
+    if isinstance(error, httpx.ConnectError):
+        return "Nothing answers there"
+    return text[:200]

@@ -1,0 +1,94 @@
+"""What a page of the web says: its title, where it leads, what it tells search engines, and its main text."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from bs4 import BeautifulSoup, Tag
+
+from ._fetch import Page, cleaned
+
+LINKS = 2_000    # of one page that are kept
+TITLE = 300      # characters
+_NOISE = ("script", "style", "noscript", "template", "svg", "nav", "header", "footer", "aside", "form", "iframe",
+          "button", "select", "dialog")
+_BLOCKS = ("p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "td", "th", "dt", "dd", "figcaption")
+
+
+@dataclass
+class Read:
+    """A page, read. `robots`: what its meta tag and its header say; `links`: addresses, each once, in their order."""
+
+    title: str
+    canonical: str
+    robots: str
+    language: str
+    links: list[str]
+
+
+def read(page: Page) -> Read:
+    """What stands in a page. What is no HTML has no title and no links."""
+    headers = page.headers or {}
+    said = [headers.get("x-robots-tag", "")]
+    if not page.html or not page.body:
+        return Read("", "", ", ".join(filter(None, said)), "", [])
+    soup = soup_of(page)
+    base_tag = soup.find("base", href=True)
+    base = urljoin(page.final, str(base_tag["href"])) if isinstance(base_tag, Tag) else page.final
+    said += [str(tag.get("content", "")) for tag in soup.find_all("meta", attrs={"name": re.compile("^robots$", re.I)})]
+    canonical = soup.find("link", rel=lambda value: value is not None and "canonical" in str(value).lower(), href=True)
+    links: dict[str, None] = {}
+    for tag in soup.find_all(["a", "area"], href=True):
+        address = joined(base, str(tag["href"]))
+        if address and len(links) < LINKS:
+            links[address] = None
+    html = soup.find("html")
+    return Read(title_of(soup), joined(base, str(canonical["href"])) if isinstance(canonical, Tag) else "",
+                ", ".join(part.strip().lower() for part in said if part.strip()),
+                str(html.get("lang", "")) if isinstance(html, Tag) else "", list(links))
+
+
+def soup_of(page: Page) -> Any:
+    """The page as a tree. Its encoding is that of the header, else of its own mark."""
+    charset = re.search(r"charset=[\"']?([\w-]+)", (page.headers or {}).get("content-type", ""), re.IGNORECASE)
+    return BeautifulSoup(page.body, "html.parser", from_encoding=charset[1] if charset else None)
+
+
+def title_of(soup: Any) -> str:
+    """The title in one line."""
+    tag = soup.find("title")
+    return " ".join(tag.get_text().split())[:TITLE] if isinstance(tag, Tag) else ""
+
+
+def joined(base: str, link: str) -> str:
+    """Where a link leads, without its fragment; "" for what is no page of the web."""
+    try:
+        address = urljoin(base, link.strip())
+        parts = urlsplit(address)
+        if parts.scheme not in ("http", "https") or not parts.hostname or len(address) > 2_000:
+            return ""
+        return cleaned(address)
+    except ValueError:
+        return ""
+
+
+def main_text(page: Page, limit: int) -> str:
+    """The text of a page without its menus, as paragraphs; at most `limit` characters, cut at one."""
+    soup = soup_of(page)
+    for tag in soup(list(_NOISE)):
+        tag.decompose()
+    body = soup.find("main") or soup.find("article") or soup.body or soup
+    blocks = [tag for tag in body.find_all(_BLOCKS) if not tag.find(_BLOCKS)]
+    lines, length = [], 0
+    for tag in blocks:
+        text = tag.get_text() if tag.name == "pre" else " ".join(tag.get_text(" ").split())
+        if not text:
+            continue
+        line = f"{'#' * int(tag.name[1])} {text}" if re.fullmatch("h[1-6]", tag.name) else (
+            f"- {text}" if tag.name == "li" else text)
+        length += len(line) + 2
+        if length > limit:
+            break
+        lines.append(line)
+    return "\n\n".join(lines) if lines else " ".join(body.get_text(" ").split())[:limit]
