@@ -87,26 +87,30 @@ def WaitCard(label: str, mark: str, text: str) -> str:
             f"<p>{text}</p></section></li>")
 
 
-def Act(run: Run, verb: str, label: str, look: str, drawn: Drawn, *, said: str = "") -> str:
-    """A form with one button. `said`: its name where the label alone does not tell which step it is about."""
+def Act(run: Run, verb: str, label: str, look: str, drawn: Drawn, *, said: str = "", big: bool = False) -> str:
+    """A form with one button. `said`: its name where the label alone does not tell which step it is about. `big`: as
+    at the foot of a card."""
     at = escape(drawn.url(f"/runs/{quote(run.key)}/{verb}"))
     aria = f' aria-label="{escape(said)}"' if said else ""
-    return (f'<form method="post" action="{at}" hx-post="{at}" {_redraw(run, drawn)}>'
-            f'<button class="btn {look} sm" type="submit"{aria}>{label}</button></form>')
+    return (f'<form method="post" action="{at}" hx-post="{at}" {redraw(run, drawn)}>'
+            f'<button class="btn {look}{"" if big else " sm"}" type="submit"{aria}>{label}</button></form>')
 
 
-def _redraw(run: Run, drawn: Drawn) -> str:
+def redraw(run: Run, drawn: Drawn) -> str:
+    """What the answer to a form or a link replaces: the whole run."""
     swap = "outerHTML" if drawn.held else "outerMorph settle:0"
     return f'hx-target="#{escape(run_id(run, drawn))}" hx-swap="{swap}"'
 
 
-def _card(step: Step, look: str, mark: str, inside: str, *, current: bool = True) -> str:
+def card(step: Step, look: str, mark: str, inside: str, *, current: bool = True) -> str:
+    """A step in its place between the others. `look`: its classes."""
     now = ' aria-current="step"' if current else ""
     return (f'<li class="step {look}" id="step-{step.slug}"{now}><span class="mark">{mark}</span>'
             f'<section class="card" aria-labelledby="step-{step.slug}-h">{inside}</section></li>')
 
 
-def _title(step: Step, *, focus: bool | None = None) -> str:
+def heading(step: Step, *, focus: bool | None = None) -> str:
+    """Its title, which names its card."""
     return f'<h2 id="step-{step.slug}-h"{can_take_focus(focus)}>{escape(step.label)}</h2>'
 
 
@@ -129,7 +133,7 @@ def _done(view: RunView, step: Step, drawn: Drawn) -> str:
         end = Act(run, f"revert/{quote(step.slug)}", f'{icon("undo-2", small=True)}Revert', "ghost", drawn,
                   said=f"Revert to {step.label}")
     mark = f'{icon("check", small=True)}<span class="sr">Done</span>'
-    return _card(step, "done", mark, f'{_title(step)}<p class="sum">{text}</p>{end}', current=False)
+    return card(step, "done", mark, f'{heading(step)}<p class="sum">{text}</p>{end}', current=False)
 
 
 def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal | None) -> str:
@@ -141,10 +145,10 @@ def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal |
         yes, no = escape(step.approve.yes), escape(step.approve.no)
         buttons = (f'<button class="btn solid" type="submit" name="value" value="yes">{yes}</button>'
                    f'<button class="btn line" type="submit" name="value" value="no">{no}</button>')
-        inside = (f'<div class="card-head">{_title(step, focus=drawn.focus)}</div>'
+        inside = (f'<div class="card-head">{heading(step, focus=drawn.focus)}</div>'
                   f'<div class="card-body">{problem}<div class="full shown-all">{shown}</div></div>'
                   f'{form}<div class="card-foot">{buttons}{note}</div></form>')
-        return _card(step, "active decide", str(step.number), inside)
+        return card(step, "active decide", str(step.number), inside)
     assert step.field is not None  # a step is a question or an approval
     refused = refusal is not None and refusal.status == 422
     kept = (view.pending or step.default) if step.field.kind == "upload" else None
@@ -153,9 +157,9 @@ def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal |
                   kept=kept if isinstance(kept, File) else None, waits=view.pending is not None,
                   focus=drawn.focus or refusal is not None, upload=drawn.upload)
     verb = "Start" if view.run is None else "Save"
-    inside = (f'{form}<div class="card-head">{_title(step)}</div><div class="card-body">{problem}{field}</div>'
+    inside = (f'{form}<div class="card-head">{heading(step)}</div><div class="card-body">{problem}{field}</div>'
               f'<div class="card-foot"><button class="btn solid" type="submit">{verb}</button>{note}</div></form>')
-    return _card(step, "active", str(step.number), inside)
+    return card(step, "active", str(step.number), inside)
 
 
 def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
@@ -165,7 +169,7 @@ def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
         at, how = drawn.url(base), 'hx-target="#main" hx-push-url="true" hx-swap="innerHTML"'
         hidden = f'<input type="hidden" name="client_id" value="{escape(drawn.client_id)}">'
     else:
-        at, how = drawn.url(f"{base}/steps/{quote(step.slug)}"), _redraw(run, drawn)
+        at, how = drawn.url(f"{base}/steps/{quote(step.slug)}"), redraw(run, drawn)
         hidden = f'<input type="hidden" name="rev" value="{view.form_rev}">'
     if step.field is not None and step.field.kind == "upload":
         at += f"{'&' if '?' in at else '?'}upload={quote(drawn.upload)}"
@@ -194,15 +198,15 @@ def _twice(view: RunView, step: Step, drawn: Drawn, refusal: Refusal) -> str:
     hidden = "".join(f'<textarea name="value" hidden>\n{escape(text)}</textarea>' for text in refusal.typed)
     post = escape(drawn.url(f"/runs/{quote(run.key)}/steps/{quote(step.slug)}"))
     inside = (
-        f'<div class="card-head">{_title(step, focus=True)}<p>This step was answered in another tab{moment}.</p></div>'
+        f'<div class="card-head">{heading(step, focus=True)}<p>This step was answered in another tab{moment}.</p></div>'
         f'<div class="card-body"><dl class="facts full"><dt>Stored</dt><dd>{escape(summary(step)) or "No answer"}</dd>'
         f"<dt>Yours</dt><dd>{escape(_words(step, refusal))}</dd></dl></div>"
-        f'<form method="post" action="{post}" hx-post="{post}" {_redraw(run, drawn)}>'
+        f'<form method="post" action="{post}" hx-post="{post}" {redraw(run, drawn)}>'
         f'<input type="hidden" name="rev" value="{view.form_rev}"><input type="hidden" name="replace" value="yes">'
         f"{hidden}"
         f'<div class="card-foot">{_go_on(run, "Go on with the stored one", drawn)}'
         '<button class="btn line" type="submit">Use mine instead</button></div></form>')
-    return _card(step, "active decide", str(step.number), inside)
+    return card(step, "active decide", str(step.number), inside)
 
 
 def OutdatedCard(run: Run, drawn: Drawn, refusal: Refusal) -> str:
@@ -218,7 +222,7 @@ def OutdatedCard(run: Run, drawn: Drawn, refusal: Refusal) -> str:
 
 def _go_on(run: Run, label: str, drawn: Drawn) -> str:
     return (f'<a class="btn solid" href="{escape(drawn.url(run_path(run)))}" '
-            f'hx-get="{escape(drawn.url(f"/runs/{quote(run.key)}/body?focus=yes"))}" {_redraw(run, drawn)}>{label}</a>')
+            f'hx-get="{escape(drawn.url(f"/runs/{quote(run.key)}/body?focus=yes"))}" {redraw(run, drawn)}>{label}</a>')
 
 
 def _words(step: Step, refusal: Refusal) -> str:
