@@ -20,6 +20,8 @@ from .fields import OpenFile
 Read = Callable[[str], Any]  # a stored result as its value, fresh at each call; raises `InvalidAnswer`, `NotFound`
 
 FILE = re.compile(r'\{"file": ?"([0-9a-f]{32})"\}')  # a result that is a file of the run, as it is stored
+MOST_WORKERS = 64
+MOST_RETRIES = 100
 _PLAIN = (str, int, float, bool, list, dict)
 _HERE = object()
 
@@ -40,7 +42,7 @@ def inner(fn: Any) -> Any:
     """The function an author wrote: that of a `partial`, of a `@tool`, or the function itself."""
     while isinstance(fn, partial):
         fn = fn.func
-    return fn if inspect.isroutine(fn) or isinstance(fn, type) else getattr(fn, "fn", fn)
+    return fn if inspect.isroutine(fn) or isinstance(fn, type) else getattr(fn, "__wrapped__", fn)
 
 
 @lru_cache(maxsize=512)
@@ -60,6 +62,32 @@ def shape(fn: Any) -> Shape:
 def _is_progress(hint: Any) -> bool:
     name = hint if isinstance(hint, str) else getattr(hint, "__name__", "")
     return bool(name.rpartition(".")[2] == "Progress")
+
+
+def check(fn: Any, *, on: str = "thread", workers: int = 1, retries: int = 0, timeout_s: float | None = None,
+          failed: str = "ask", name: Any = None) -> None:
+    """Whether this can run at all. Raises `TypeError` with a sentence for the author."""
+    own = inner(fn)
+    called = getattr(own, "__name__", type(own).__name__)
+    if not callable(fn):
+        raise TypeError(f"A job runs a function, not {type(fn).__name__}: give its name without calling it.")
+    if on not in ("thread", "process", "cluster"):
+        raise TypeError(f"on= is 'thread', 'process' or 'cluster', not {on!r}.")
+    if on != "thread" and inspect.iscoroutinefunction(own):
+        raise TypeError(f"{called} is a coroutine function, which runs on the server's loop: leave out on={on!r}.")
+    if on != "thread" and "<" in getattr(own, "__qualname__", "<"):  # <lambda>, <locals>, or no function
+        raise TypeError(f"{called} cannot be sent to another process: on={on!r} needs a function of the module.")
+    if type(workers) is not int or not 1 <= workers <= MOST_WORKERS:
+        raise TypeError(f"workers= is a whole number from 1 to {MOST_WORKERS}, not {workers!r}.")
+    if type(retries) is not int or not 0 <= retries <= MOST_RETRIES:
+        raise TypeError(f"retries= is a whole number from 0 to {MOST_RETRIES}, not {retries!r}.")
+    if timeout_s is not None and (isinstance(timeout_s, bool) or not isinstance(timeout_s, int | float)
+                                  or not timeout_s > 0):
+        raise TypeError(f"timeout_s= is a number of seconds above 0, or None, not {timeout_s!r}.")
+    if failed not in ("ask", "keep"):
+        raise TypeError(f"failed= is 'ask' or 'keep', not {failed!r}.")
+    if name is not None and not callable(name):
+        raise TypeError("name= is a function of the item that gives a text.")
 
 
 def arguments(fn: Any, args: Sequence[Any]) -> dict[str, Any]:
@@ -133,6 +161,11 @@ def _plain(value: Any) -> Any:
         return str(value)
     raise TypeError(f"A job is given texts, numbers, lists, dicts, dataclasses and files, not "
                     f"{type(value).__module__}.{type(value).__qualname__}.".replace("builtins.", ""))
+
+
+def item_of(hint: Any) -> Any:
+    """What a list that is kept by row holds."""
+    return next(iter(typing.get_args(hint)), Any)
 
 
 def reader(hint: Any, open_file: OpenFile) -> Read:

@@ -8,11 +8,12 @@ from dataclasses import field as part
 from typing import Any, Literal
 
 from .errors import PluginError
-from .fields import FieldSpec
+from .fields import Question
 from .results import Rows
 
 Kind = Literal["ask", "form", "choose", "approve", "job", "each", "llm"]
 State = Literal["done", "open", "running", "failed", "stopped"]
+Executor = Literal["thread", "process", "cluster"]
 WORKS = frozenset({"job", "each", "llm"})  # the kinds that run; the others ask a person
 
 
@@ -57,7 +58,7 @@ class Work:
     args: tuple[Any, ...] = ()
     digest: str = ""
     items: Sequence[Any] | None = None
-    on: Literal["thread", "process", "cluster"] = "thread"
+    on: Executor = "thread"
     workers: int = 1
     retries: int = 0
     timeout_s: float | None = None
@@ -81,7 +82,7 @@ class Step:
     kind: Kind
     number: int
     state: State
-    field: FieldSpec | None
+    field: Question | None
     approve: Approve | None
     value: Any = None
     default: Any = None

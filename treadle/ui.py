@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import sys
 import unicodedata
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 
-from .drawing import Approve, Drawing, Export, Kind, Show, Step, Stored
+from . import calls
+from .drawing import Approve, Drawing, Executor, Export, Kind, Show, Step, Stored, Work
 from .errors import InvalidAnswer, NotFound
-from .fields import FieldSpec, OpenFile, Upload, field
+from .fields import OpenFile, Question, Upload, choice, field, form
 from .files import File
+from .results import Results
 from .shows import check as check_shown
 from .shows.digest import digest
 from .shows.exports import check as check_export
@@ -21,6 +24,7 @@ from .text import storable
 
 T = TypeVar("T")
 Key = int | str | tuple[int | str, ...]
+DRAFTED = ("text", "long_text", "markdown")  # the fields a model may write into
 
 
 class Halt(BaseException):
@@ -51,7 +55,7 @@ class Ui:
     def __init__(self, stored: Iterable[Stored], open_file: OpenFile, *, traced: bool = False) -> None:
         self._stored: dict[tuple[str, str], Stored] = {}
         for row in stored:
-            if row.state == "done" or self._stored.get((row.label, row.key), row).state != "done":
+            if row.state != "reverted" or self._stored.get((row.label, row.key), row).state == "reverted":
                 self._stored[row.label, row.key] = row
         self._open_file = open_file
         self._drawing = Drawing()
@@ -71,28 +75,126 @@ class Ui:
             check: Callable[[File], File] | None = None) -> Awaitable[File]: ...
     @overload
     def ask(self, label: str, type: type[T], *, key: Key | None = None, default: T | None = None, help: str = "",
-            check: Callable[[T], T] | None = None, placeholder: str = "",
+            check: Callable[[T], T] | None = None, draft: str = "", placeholder: str = "",
             max_length: int | None = None) -> Awaitable[T]: ...
     @overload
     def ask(self, label: str, type: Any, *, key: Key | None = None, default: Any = None, help: str = "",
-            check: Callable[[Any], Any] | None = None, placeholder: str = "",
+            check: Callable[[Any], Any] | None = None, draft: str = "", placeholder: str = "",
             max_length: int | None = None) -> Awaitable[Any]: ...
 
     def ask(self, label: str, type: Any, *, key: Key | None = None, default: Any = None, help: str = "",
-            check: Callable[[Any], Any] | None = None, placeholder: str = "",
+            check: Callable[[Any], Any] | None = None, draft: str = "", placeholder: str = "",
             max_length: int | None = None) -> Awaitable[Any]:
         """Ask for one value; `await` gives it checked. `type | None`, or a default, makes the answer optional.
 
         `check` is given the value when the person answers: it returns it, or raises `ValueError` with a sentence.
+        `draft`: a prompt; the model writes into the field until the person types.
         """
         self._enter()
-        try:
-            spec = field(label, type, default=default, help=help, placeholder=placeholder, max_length=max_length)
-        except TypeError as error:
-            raise self._misuse(str(error)) from None
-        if self._trace is not None:
-            self._trace.append((*self._at, f"ask {label!r}", (key, spec, getattr(check, "__code__", None))))
-        return self._step("ask", label, key, spec, None, default, check)
+        spec = self._tried(field, label, type, default=default, help=help, placeholder=placeholder,
+                           max_length=max_length)
+        if not isinstance(draft, str) or (draft and spec.kind not in DRAFTED):
+            raise self._misuse(f"draft= of {label!r} is a prompt for a field of text.")
+        return self._step("ask", label, key, (spec, draft, _code(check)), field=spec, default=default, check=check,
+                          draft=draft)
+
+    def form(self, label: str, model: type[T], *, key: Key | None = None, default: T | dict[str, Any] | None = None,
+             help: str = "", check: Callable[[T], T] | None = None) -> Awaitable[T]:
+        """Ask for several values at once: the fields of a dataclass or pydantic model. `await` gives an instance."""
+        self._enter()
+        spec = self._tried(form, label, model, default=default, help=help)
+        return self._step("form", label, key, (spec, _code(check)), field=spec, default=default, check=check)
+
+    @overload
+    def choose(self, label: str, options: Sequence[str], *, many: Literal[False] = False, least: int = 0,
+               key: Key | None = None, default: str | None = None, help: str = "",
+               check: Callable[[str], str] | None = None) -> Awaitable[str]: ...
+    @overload
+    def choose(self, label: str, options: Mapping[T, str], *, many: Literal[False] = False, least: int = 0,
+               key: Key | None = None, default: T | None = None, help: str = "",
+               check: Callable[[T], T] | None = None) -> Awaitable[T]: ...
+    @overload
+    def choose(self, label: str, options: Sequence[str] | Mapping[Any, str], *, many: bool, least: int = 0,
+               key: Key | None = None, default: Any = None, help: str = "",
+               check: Callable[[Any], Any] | None = None) -> Awaitable[Any]: ...
+
+    def choose(self, label: str, options: Any, *, many: bool = False, least: int = 0, key: Key | None = None,
+               default: Any = None, help: str = "", check: Callable[[Any], Any] | None = None) -> Awaitable[Any]:
+        """Let the person choose of options found while running: texts, or a dict of value to text.
+
+        `await` gives the value; with `many` a list of at least `least` values. An option that is gone is asked again.
+        """
+        self._enter()
+        spec = self._tried(choice, label, options, many=many, least=least, default=default, help=help)
+        return self._step("choose", label, key, (spec, _code(check)), field=spec, default=default, check=check)
+
+    @overload
+    def job(self, label: str, fn: Callable[..., Coroutine[Any, Any, T]], *args: Any, key: Key | None = None,
+            on: Executor = "thread", retries: int = 0, timeout_s: float | None = None) -> Awaitable[T]: ...
+    @overload
+    def job(self, label: str, fn: Callable[..., T], *args: Any, key: Key | None = None, on: Executor = "thread",
+            retries: int = 0, timeout_s: float | None = None) -> Awaitable[T]: ...
+
+    def job(self, label: str, fn: Callable[..., Any], *args: Any, key: Key | None = None, on: Executor = "thread",
+            retries: int = 0, timeout_s: float | None = None) -> Awaitable[Any]:
+        """Run `fn(*args)` once, with all that costs or has effects; `await` gives what was stored of its result.
+
+        Other arguments run it again. `timeout_s`: seconds one try may take. `retries`: tries after the first.
+        """
+        self._enter()
+        self._tried(calls.check, fn, on=on, retries=retries, timeout_s=timeout_s)
+        work = Work(fn, args, self._tried(calls.call_digest, fn, args), on=on, retries=retries, timeout_s=timeout_s)
+        return self._step("job", label, key, (work.digest, on, retries, timeout_s), work=work)
+
+    @overload
+    def each(self, label: str, items: Iterable[Any], fn: Callable[..., Coroutine[Any, Any, T]], *, workers: int = 1,
+             on: Executor = "thread", retries: int = 0, timeout_s: float | None = None,
+             failed: Literal["ask", "keep"] = "ask", name: Callable[[Any], str] | None = None,
+             key: Key | None = None) -> Awaitable[Results[T]]: ...
+    @overload
+    def each(self, label: str, items: Iterable[Any], fn: Callable[..., T], *, workers: int = 1,
+             on: Executor = "thread", retries: int = 0, timeout_s: float | None = None,
+             failed: Literal["ask", "keep"] = "ask", name: Callable[[Any], str] | None = None,
+             key: Key | None = None) -> Awaitable[Results[T]]: ...
+
+    def each(self, label: str, items: Iterable[Any], fn: Callable[..., Any], *, workers: int = 1,
+             on: Executor = "thread", retries: int = 0, timeout_s: float | None = None,
+             failed: Literal["ask", "keep"] = "ask", name: Callable[[Any], str] | None = None,
+             key: Key | None = None) -> Awaitable[Results[Any]]:
+        """Run `fn(item)` for each item, `workers` at a time, storing every result as it comes.
+
+        `await` gives the results in the order of the items, `Failed(item, error)` where there is none. `failed`: when
+        some have failed the person is asked; "keep" goes on. `timeout_s`: seconds one item may take. `name`: what an
+        item is called on the card. An item that was done with the same arguments is not run again.
+        """
+        self._enter()
+        self._tried(calls.check, fn, on=on, workers=workers, retries=retries, timeout_s=timeout_s, failed=failed,
+                    name=name)
+        if isinstance(items, str | bytes) or not isinstance(items, Iterable):
+            raise self._misuse(f"The items of {label!r} are a list, not {type(items).__name__}.")
+        items = items if isinstance(items, Results) else tuple(items)
+        work = Work(fn, (), self._tried(calls.items_digest, fn, items), items, on, workers, retries, timeout_s, failed,
+                    name)
+        return self._step("each", label, key, (work.digest, on, workers, retries, timeout_s, failed), work=work)
+
+    @overload
+    def llm(self, label: str, prompt: str, *, key: Key | None = None) -> Awaitable[str]: ...
+    @overload
+    def llm(self, label: str, prompt: str, schema: type[T], *, key: Key | None = None) -> Awaitable[T]: ...
+    @overload
+    def llm(self, label: str, prompt: str, schema: Any, *, key: Key | None = None) -> Awaitable[Any]: ...
+
+    def llm(self, label: str, prompt: str, schema: Any = None, *, key: Key | None = None) -> Awaitable[Any]:
+        """Ask the model, which is sent the answered steps too; `await` gives its stored answer.
+
+        `schema`: the type its answer is checked by, as of a dataclass or model; without one it is text.
+        """
+        self._enter()
+        if not isinstance(prompt, str) or not prompt.strip():
+            raise self._misuse(f"{label!r} needs a prompt: a text.")
+        said = storable(prompt)
+        work = Work(None, digest=calls.digest([said, _said(schema)]), prompt=said, schema=schema)
+        return self._step("llm", label, key, work.digest, work=work)
 
     def approve(self, label: str, what: Any, *, yes: str = "Yes", no: str = "No",
                 key: Key | None = None) -> Awaitable[bool]:
@@ -104,9 +206,7 @@ class Ui:
         things = what if isinstance(what, tuple) else (what,)
         self._can_be_shown(things)
         approve = Approve(things, yes, no, digest(things), self._numbers(things))
-        if self._trace is not None:
-            self._trace.append((*self._at, f"approve {label!r}", (key, yes, no, approve.digest)))
-        return self._step("approve", label, key, None, approve, None, None)
+        return self._step("approve", label, key, (yes, no, approve.digest), approve=approve)
 
     def show(self, *things: Any) -> None:
         """Show Markdown text, tables and whatever else can be drawn, in this place between the steps."""
@@ -125,10 +225,7 @@ class Ui:
         if name in self._exports:
             raise self._misuse(f"Two exports are called {name!r}, in lines {self._exports[name]} and {self._at[1]}.")
         self._exports[name] = self._at[1]
-        try:
-            check_export(name, data)
-        except TypeError as error:
-            raise self._misuse(str(error)) from None
+        self._tried(check_export, name, data)
         if self._trace is not None:
             self._trace.append((*self._at, f"export {name!r}", digest(data)))
         self._drawing.items.append(Export(name, self._slug(name, "", export=True), data))
@@ -156,9 +253,13 @@ class Ui:
         return self._halt
 
     def _can_be_shown(self, things: tuple[Any, ...]) -> None:
+        for thing in things:
+            self._tried(check_shown, thing)
+
+    def _tried(self, work: Callable[..., T], *args: Any, **named: Any) -> T:
+        """What this gives; its `TypeError` is a sentence for the author."""
         try:
-            for thing in things:
-                check_shown(thing)
+            return work(*args, **named)
         except TypeError as error:
             raise self._misuse(str(error)) from None
 
@@ -176,46 +277,66 @@ class Ui:
         self._slugs.add(mark + slug)
         return slug
 
-    def _step(self, kind: Kind, label: str, key: Key | None, spec: FieldSpec | None,
-              approve: Approve | None, default: Any, check: Callable[[Any], Any] | None) -> _Answer[Any]:
+    def _step(self, kind: Kind, label: str, key: Key | None, traced: Any, *, field: Question | None = None,
+              approve: Approve | None = None, default: Any = None, check: Callable[[Any], Any] | None = None,
+              work: Work | None = None, draft: str = "") -> _Answer[Any]:
+        """The answer of a stored step; at the first that has none the replay stops. `traced`: what a second replay of
+        the same answers must call it with."""
+        if self._trace is not None:
+            self._trace.append((*self._at, f"{kind} {label!r}", (key, traced)))
         if not isinstance(label, str) or not label.strip() or storable(label) != label:
             raise self._misuse("A step needs a label: a text.")
-        try:
-            name = (label, _key_text(key))
-        except TypeError as error:
-            raise self._misuse(str(error)) from None
+        name = (label, self._tried(_key_text, key))
         if name in self._seen:
             raise self._misuse(self._double(name))
         self._seen[name] = self._at
         self._steps += 1
-        step = Step(label, name[1], self._slug(*name), kind, self._steps, "open", spec, approve, None, default, check,
-                    *self._at)
+        step = Step(label, name[1], self._slug(*name), kind, self._steps, "open", field, approve, None, default, check,
+                    *self._at, work=work, draft=draft)
+        self._drawing.items.append(step)
         old = self._stored.get(name)
-        if old is not None and old.value is not None and old.kind == kind:
+        if old is not None and old.kind == kind:
             if self._fits(step, old):
-                step.state = "done"
-                self._drawing.items.append(step)
                 self._answer = _Answer(step.value)
                 return self._answer
-            step.default = (old.value == "true" if spec is None else
-                            spec.proposal(old.value, open_file=self._open_file))
-        self._drawing.items.append(step)
+            if old.value is not None and work is None:
+                step.default = (old.value == "true" if field is None else
+                                field.proposal(old.value, open_file=self._open_file))
         self._drawing.open = step
         self._halt = Halt(file=step.file, line=step.line)
         raise self._halt
 
     def _fits(self, step: Step, old: Stored) -> bool:
-        """Whether a stored answer still answers this question; then it is the step's value."""
-        if old.state != "done" or old.value is None:
+        """Whether a stored answer or result still is this call's; then it is the step's value. What runs with these
+        arguments, or failed, is the step's state."""
+        if old.state == "reverted" or (step.field is None and old.digest != (step.approve or step.work).digest):  # type: ignore[union-attr]
             return False
-        if step.field is None:
-            step.value = old.value == "true"
-            return step.approve is not None and old.digest == step.approve.digest
+        if step.work is not None:
+            step.id, step.code, step.error = old.id, old.code, old.error
+            if old.state != "done" or old.value is None:  # without a value it is not sealed yet
+                step.state = old.state if old.state != "done" else "running"  # type: ignore[assignment]
+                return False
+        elif old.state != "done" or old.value is None:
+            return False
         try:
-            step.value = step.field.from_json(old.value, open_file=self._open_file)
+            step.value = self._value(step, old)
         except (InvalidAnswer, NotFound, ValueError):
             return False
+        step.state = "done"
         return True
+
+    def _value(self, step: Step, old: Stored) -> Any:
+        assert old.value is not None  # a step that is done has one
+        if step.field is not None:
+            return step.field.from_json(old.value, open_file=self._open_file)
+        if (work := step.work) is None:
+            return old.value == "true"
+        hint = calls.shape(calls.inner(work.fn)).returns if work.fn is not None else work.schema or str
+        if old.rows is None:
+            return calls.reader(hint, self._open_file)(old.value)
+        if work.items is None:
+            hint = calls.item_of(hint)
+        return Results(old.rows, calls.reader(hint, old.rows.open_file), json.loads(old.value), work.items)
 
     def _double(self, name: tuple[str, str]) -> str:
         first, second = self._seen[name][1], self._at[1]
@@ -232,6 +353,14 @@ def slug_of(label: str, key: str = "") -> str:
         plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
         slugs.append(re.sub(r"[^a-z0-9]+", "-", plain).strip("-"))
     return "-".join(slugs)[:60].strip("-") if all(slugs) else ""
+
+
+def _code(check: Any) -> Any:
+    return getattr(check, "__code__", None)
+
+
+def _said(schema: Any) -> str:
+    return "" if schema is None else getattr(schema, "__qualname__", None) or str(schema)
 
 
 def _key_text(key: Key | None) -> str:
