@@ -1,63 +1,46 @@
 // What the server cannot do: panes, scrolling, drafts, saying that there is no server.
 // Listeners stand on the document, before htmx begins: they hold for what comes later.
 {
-const root = document.documentElement;
 const $ = (selector, within = document) => within.querySelector(selector);
+const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 const byId = (id) => document.getElementById(id);
 const on = (name, run, first) => document.addEventListener(name, run, first);
 const hx = (name, run) => on(`htmx-${name}`, (event) => run(event.detail, event));
-const store = (box, key, value) => {
-  try { window[box][key] = value; } catch { /* forbidden */ }
-};
 
 // ---- panes
-const showChat = (shown) => {
-  if (shown) delete root.dataset.chat; else root.dataset.chat = "off";
-  store("localStorage", "chatOff", shown ? "" : "1");
-  byId("chat-toggle").ariaPressed = shown;
-};
-const splitter = (split) => {
-  const now = () => byId("chat").offsetWidth;
-  const width = (px) => {
-    px = Math.round(Math.max(320, Math.min(720, innerWidth / 2, px)));
-    root.style.setProperty("--chat", `${px}px`);
-    store("localStorage", "chat", px);
-    split.ariaValueNow = px;
-  };
-  split.onpointerdown = ({pointerId}) => split.setPointerCapture(pointerId);
-  split.onpointermove = ({pointerId, clientX}) => {
-    if (split.hasPointerCapture(pointerId)) width(innerWidth - clientX);
-  };
-  split.ondblclick = () => width(448);
-  split.onkeydown = (event) => {
-    const steps = {ArrowLeft: now() + 16, ArrowRight: now() - 16, Home: 320, End: 720};
-    if (!(event.key in steps)) return;
-    event.preventDefault();
-    width(steps[event.key]);
-  };
-  split.ariaValueNow = now();
-};
 const pane = (id) => byId(id).scrollIntoView({inline: "start", block: "nearest"});
-const tabs = () => {
-  const watcher = new IntersectionObserver((entries) => {
-    const seen = entries.find((entry) => entry.intersectionRatio > 0.6)?.target.id;
-    if (seen) for (const tab of document.querySelectorAll(".tabs a"))
-      tab.ariaCurrent = tab.hash === `#${seen}` ? "page" : null;
-  }, {threshold: 0.61});
-  ["main", "chat"].forEach((id) => watcher.observe(byId(id)));
+const tabs = () => new IntersectionObserver((entries) => {
+  const main = entries.at(-1).intersectionRatio > 0.5;
+  for (const tab of all(".tabs a")) tab.ariaCurrent = tab.hash === "#main" ^ main ? null : "page";
+}, {threshold: 0.5}).observe(byId("main"));
+
+// ---- jobs
+on("every", (event) => { // who looks at nothing asks for nothing
+  const {target} = event, seen = !document.hidden && target.checkVisibility();
+  const asks = target.id === "ended" ? byId("notify").checked : seen || target === live();
+  if (!asks) event.stopPropagation();
+}, true);
+const ended = () => { // long ones, told to those who asked and do not look
+  if (!document.hasFocus()) for (const {title, textContent, id, pathname} of all("#ended a"))
+    new Notification(title, {body: textContent, tag: id}).onclick = () => {
+      focus();
+      refetch = pathname;
+      getAgain();
+    };
 };
 
 // ---- menus: arrows move in them
 const menuKey = (event, menu) => {
-  const items = [...menu.querySelectorAll(".opt")], at = items.indexOf(event.target);
+  const items = all(".opt", menu), at = items.indexOf(event.target);
   const to = {ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1};
   if (at < 0 || !(event.key in to)) return;
   event.preventDefault();
   items.at(to[event.key] % items.length).focus();
 };
 on("toggle", ({target, newState}) => {
-  if (target.popover && newState === "open")
-    ($(".opt[aria-current]", target) ?? $(".opt, .input", target))?.focus();
+  if (!target.popover || newState !== "open") return;
+  ($(".opt[aria-current]", target) ?? $(".opt, .input", target))?.focus();
+  $("#jobs-list", target)?.dispatchEvent(new Event("every"));
 }, true);
 
 // ---- the log
@@ -77,18 +60,17 @@ const watchLog = () => {
   };
   const away = (up) => { if (up && log.scrollTop > 0) pinned = false; }; // before a pixel moves
   log.addEventListener("wheel", ({deltaY}) => away(deltaY < 0), {passive: true});
-  log.onkeydown = ({key}) => away(["ArrowUp", "PageUp", "Home"].includes(key));
+  log.onkeydown = ({key}) => away(/Up|Home/.test(key));
   const watcher = new ResizeObserver(follow);
-  [log, byId("log-items")].forEach((part) => watcher.observe(part));
+  watcher.observe(log);
+  watcher.observe(byId("log-items"));
 };
 const jump = () => { pinned = true; follow(); };
 
 setInterval(() => { // seconds, shown from 2 s on
-  for (const place of document.querySelectorAll("[data-since]")) {
-    const seconds = Math.floor(Date.now() / 1000 - place.dataset.since);
-    if (seconds < 2) continue;
-    place.textContent = `${place.dataset.before ?? ""}${seconds} s`;
-    place.hidden = false;
+  for (const place of all("[data-since]")) {
+    const {since, before = ""} = place.dataset, seconds = Math.floor(Date.now() / 1000 - since);
+    if (seconds > 1) Object.assign(place, {textContent: `${before}${seconds} s`, hidden: false});
   }
 }, 250);
 
@@ -104,7 +86,9 @@ const copy = async ({dataset: {copy: name}, parentNode}) => { // an element by i
 // ---- the composer: what is typed is kept until it is sent
 const text = () => byId("text");
 const draft = () => `draft ${byId("composer").action}`;
-const keep = () => store("sessionStorage", draft(), text().value);
+const keep = () => {
+  try { sessionStorage[draft()] = text().value; } catch { /* forbidden */ }
+};
 const write = (value) => { text().value = value; keep(); };
 const putBack = (value) => {
   const typed = text().value;
@@ -145,10 +129,11 @@ const hush = (...names) => { if (names.includes(told)) byId("connection").replac
 let connection, losses, over, refetch;
 const live = () => byId("live");
 const final = (status) => { // nothing is tried again
-  if (status !== 401 && status !== 404) return false;
+  const name = {401: "signed-out", 404: "deleted"}[status];
+  if (!name) return false;
   over = true;
   found();
-  tell(status === 401 ? "signed-out" : "deleted");
+  tell(name);
   setTimeout(() => live()?.remove()); // and its watchdog with it
   return true;
 };
@@ -177,10 +162,7 @@ hx("sse-before-connection", (detail, event) => {
   connection = detail.connection;
   if (over) event.preventDefault();
 });
-hx("sse-after-connection", () => {
-  found();
-  if (refetch) getAgain();
-});
+hx("sse-after-connection", () => { found(); if (refetch) getAgain(); });
 hx("sse-error", ({status}) => final(status) || losing());
 
 // ---- pages
@@ -243,8 +225,8 @@ hx("before-swap", ({ctx, tasks}, event) => {
       hush("unsent");
     } // what is half typed here stays, whatever another tab did
     if (ctx.request?.method === "GET" && /^run-/.test(target?.id)
-      && [...target.querySelectorAll("[id]")].some((field) =>
-        touched.has(field) && !fragment.getElementById(field.id))) event.preventDefault();
+      && all("[id]", target).some((field) => touched.has(field)
+        && !fragment.getElementById(field.id))) event.preventDefault();
   }
   if (log && ctx.sourceElement.closest("#earlier")) fromEnd = log.scrollHeight - log.scrollTop;
 });
@@ -254,6 +236,7 @@ hx("after-swap", ({ctx}) => {
     log.scrollTop = log.scrollHeight - fromEnd;
   }
   fromEnd = 0;
+  if (ctx.target?.id === "ended") ended();
   if (mine(byId("act"))) hush("busy");
   if (ctx.target?.id !== "main") return;
   refetch = "";
@@ -264,10 +247,9 @@ hx("after-swap", ({ctx}) => {
 // ---- clicks and keys
 const clicks = {
   "[data-copy]": copy, "[data-do=retry]": retry, "[data-do=refetch]": getAgain,
-  "#chat-toggle": () => showChat(root.dataset.chat === "off"),
   "#log summary": () => { pinned = false; }, // it stays where it is
   "#jump": () => { jump(); log.focus(); }, ".tabs a": ({hash}) => pane(hash.slice(1)),
-  "[popover] .opt": (option) => option.closest("[popover]").hidePopover(),
+  "[popover] :is(.opt, .nm)": (option) => option.closest("[popover]").hidePopover(),
 };
 on("click", (event) => { // htmx would keep the browser from opening a tab
   if (event.ctrlKey || event.metaKey || event.shiftKey) event.stopPropagation();
@@ -292,8 +274,6 @@ on("keydown", (event) => {
 });
 on("DOMContentLoaded", () => {
   if (!$(".app")) return;
-  showChat(root.dataset.chat !== "off");
-  splitter(byId("split"));
   tabs();
   watchLog();
   try { text().value = sessionStorage[draft()] ?? ""; } catch { /* forbidden */ }

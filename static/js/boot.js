@@ -1,24 +1,73 @@
-// Before the first paint: that there is a script, the width of the chat, and the theme with its controls.
+// Before the first paint: that there is a script, and what this browser remembers, with its controls: width and
+// visibility of the chat, the theme, whether a long job that ends is told.
 {
   const root = document.documentElement;
+  const byId = (id) => document.getElementById(id);
   const dark = matchMedia("(prefers-color-scheme: dark)");
   root.dataset.js = "";
   const theme = (choice) => {
     if (choice === "system") delete root.dataset.theme; else root.dataset.theme = choice;
     for (const input of document.getElementsByName("theme")) input.checked = input.value === choice;
   };
+  const remember = (key, value) => {
+    try { localStorage[key] = value; } catch { /* forbidden here: not remembered */ }
+  };
   const choose = (choice) => {
     theme(choice);
-    try { localStorage.theme = choice; } catch { /* forbidden here: not remembered */ }
+    remember("theme", choice);
+  };
+  const showChat = (toggle, shown) => {
+    root.dataset.chat = shown ? "" : "off";
+    toggle.ariaPressed = shown;
+    remember("chatOff", shown ? "" : "1");
+  };
+  const splitter = (split) => {
+    const now = () => byId("chat").offsetWidth;
+    const width = (px) => {
+      px = Math.round(Math.max(320, Math.min(720, innerWidth / 2, px)));
+      root.style.setProperty("--chat", `${px}px`);
+      remember("chat", px);
+      split.ariaValueNow = px;
+    };
+    split.onpointerdown = ({pointerId}) => split.setPointerCapture(pointerId);
+    split.onpointermove = ({pointerId, clientX}) => {
+      if (split.hasPointerCapture(pointerId)) width(innerWidth - clientX);
+    };
+    split.ondblclick = () => width(448);
+    split.onkeydown = (event) => {
+      const steps = {ArrowLeft: now() + 16, ArrowRight: now() - 16, Home: 320, End: 720};
+      if (!(event.key in steps)) return;
+      event.preventDefault();
+      width(steps[event.key]);
+    };
+    split.ariaValueNow = now();
+  };
+  const notify = async (box) => {
+    const allowed = box.checked && await window.Notification?.requestPermission() === "granted";
+    byId("not-allowed").hidden = allowed || !box.checked;
+    box.checked = allowed;
+    remember("notify", allowed ? "1" : "");
   };
   try {
     if (["light", "dark"].includes(localStorage.theme)) theme(localStorage.theme);
     if (localStorage.chat > 0) root.style.setProperty("--chat", `${localStorage.chat}px`);
     if (localStorage.chatOff) root.dataset.chat = "off";
   } catch { /* forbidden here: nothing is remembered */ }
-  document.addEventListener("DOMContentLoaded", () => theme(root.dataset.theme ?? "system"));
-  document.addEventListener("change", ({target}) => { if (target.name === "theme") choose(target.value); });
+  document.addEventListener("DOMContentLoaded", () => {
+    theme(root.dataset.theme ?? "system");
+    if (!byId("split")) return;
+    splitter(byId("split"));
+    byId("chat-toggle").ariaPressed = root.dataset.chat !== "off";
+    try {
+      byId("notify").checked = localStorage.notify && Notification.permission === "granted";
+    } catch { /* forbidden or unknown here */ }
+  });
+  document.addEventListener("change", ({target}) => {
+    if (target.name === "theme") choose(target.value);
+    if (target.id === "notify") notify(target);
+  });
   document.addEventListener("click", ({target}) => {
+    if (target.id === "chat-toggle") showChat(target, root.dataset.chat === "off");
     if (!target.closest?.("#theme")) return;
     const system = dark.matches ? "dark" : "light"; // back at what the system says, the choice is forgotten
     const next = (root.dataset.theme ?? system) === "dark" ? "light" : "dark";
