@@ -15,6 +15,7 @@ class Settings:
 
     data: Path = ROOT / "data"
     plugins: Path = ROOT / "plugins"
+    more_plugins: tuple[Path, ...] = ()  # further folders
     host: str = "127.0.0.1"
     port: int = 5001
     token: bool = True          # False: --no-token, on loopback only

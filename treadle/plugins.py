@@ -1,7 +1,8 @@
-"""The files in plugins/: found, loaded each on its own, and the broken ones reported."""
+"""The files in plugins/: found, loaded each on its own, and the broken ones reported. What is saved is loaded anew."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import io
 import os
@@ -14,80 +15,178 @@ from pathlib import Path
 
 from loguru import logger
 
+from . import plugins_code
 from .config import Settings
-from .errors import PluginError
-from .plugins_code import PACKAGE, read
+from .errors import MissingPackage, NotFound, PluginError, StorageError
+from .plugins_folders import plugin_files, signature
 from .worker import Call, Overdue, blame, shown
-from .workflow import HOME, Broken, Workflow
+from .workflow import HOME, Broken, Tool, Workflow
 
 IMPORT_DEADLINE_S = 10.0  # seconds one file may take to be imported
-UNNUMBERED = 10_000  # a file without a number in front of its name comes last
+VERSIONS_KEPT = 50  # in memory, of those that no run has begun with
 RESERVED = frozenset({"home", "redirect", "events", "chat", "runs", "jobs", "files", "frame", "api", "login", "docs",
                       "static", "model"})
 
-_NAME = re.compile(r"(?:(\d+)_)?(.+)\.py")
-_DECLARED = re.compile(r"^@workflow\(\s*(?P<q>[\"'])(?P<title>.*?)(?P=q).*?^(?:async +)?def +(?P<name>\w+)",
-                       re.DOTALL | re.MULTILINE)
+_DECLARED = re.compile(r"^@(?P<kind>workflow|tool|page)\b(?:\(\s*(?P<q>[\"'])(?P<title>.*?)(?P=q))?"
+                       r".*?^(?:async +)?def +(?P<name>\w+)", re.DOTALL | re.MULTILINE)
 
 
 class Plugins:
-    """What the menu holds. `load` reads the folder; nothing in it can keep the server from starting."""
+    """What the menu holds, and every version of it. Nothing in a plugin's file can keep the server from starting."""
 
     def __init__(self, settings: Settings) -> None:
-        self._folder = settings.plugins.absolute()
+        self.folders = tuple(dict.fromkeys(path.absolute() for path in (settings.plugins, *settings.more_plugins)))
+        self.code_folder = settings.data / "code"
         self._all: list[Workflow | Broken] = []
         self._by_endpoint: dict[str, Workflow | Broken] = {}
+        self._newest: dict[str, Workflow] = {}  # the last good one of each address
+        self._versions: dict[tuple[str, str], Workflow] = {}
+        self._failed: dict[tuple[str, int], PluginError] = {}  # by version and time: not tried again
+        self._watched: tuple[Path, ...] = self.folders
+        self.loaded: object = None  # the `state` in which they were loaded
+        self._kept: set[str] = set()
+
+    # finding and loading
 
     def load(self, *, deadline_s: float = IMPORT_DEADLINE_S) -> None:
         """Find and import the plugins. A broken one becomes an error card and a line in the log.
 
         `deadline_s`: seconds one file may take; it is ended then.
         """
-        found: list[Workflow | Broken] = []
-        for order, path in self._files():
-            found += self._load(path, order, deadline_s)
-        self._by_endpoint = {}
-        self._all = [self._enter(item) for item in found]
-        for item in self._all:
-            if isinstance(item, Broken):
-                logger.warning("plugin {} is broken: {} (line {})", item.file, item.error.message, item.error.line)
+        self._take(self._read(deadline_s))
+
+    async def reload(self) -> list[str]:
+        """Load what was saved since, off the loop: the addresses where something has changed. A file that did not
+        change is not imported again; of one that is broken now the last good version goes on serving runs."""
+        return self._take(await asyncio.to_thread(self._read, IMPORT_DEADLINE_S))
+
+    def state(self) -> object:
+        """How the files are on the disk: another one after any of them was saved, made, renamed or removed, or a
+        package that one of them misses was installed. May take as long as the disk; not for the event loop."""
+        missing = [item.error.package for item in self._all
+                   if isinstance(item, Broken) and isinstance(item.error, MissingPackage)]
+        return signature(self._watched, missing)
 
     def all(self) -> list[Workflow | Broken]:
-        """Every workflow and every broken one, in the order of the menu. Home is not among them."""
+        """Every place and every broken one, in the order of the menu. Home is not among them."""
         return list(self._all)
 
     def get(self, endpoint: str) -> Workflow | Broken | None:
         """What stands at `/{endpoint}`; `HOME` for home."""
         return HOME if endpoint == HOME.endpoint else self._by_endpoint.get(endpoint)
 
-    def _files(self) -> list[tuple[int, Path]]:
-        """The plugins with their order. Not those switched off by `xx_`, the helpers and what is hidden."""
+    # versions
+
+    def version(self, endpoint: str, code: str = "") -> Workflow:
+        """That version of a place, from memory or from data/code; the newest good one for "".
+
+        Raises `NotFound` where there is none, and `PluginError` where it cannot be imported (any more).
+        """
+        current = self.get(endpoint)
+        if isinstance(current, Workflow) and code in ("", current.code):
+            return current
+        if code:
+            found = self._versions.get((endpoint, code)) or self._restored(endpoint, code)
+        elif (found := self._newest.get(endpoint)) is None and isinstance(current, Broken):
+            kept = (each for each in plugins_code.kept(self.code_folder)
+                    if endpoint in plugins_code.facts(self.code_folder, each).get("places", ()))
+            found = self._restored(endpoint, next(kept, ""))
+            if found is None:
+                raise current.error.with_traceback(None)  # it is kept: each raise would add to its traceback
+            self._newest[endpoint] = found
+        if found is None:
+            what = "The code this began with" if code else f"The workflow {endpoint[:80]}"
+            raise NotFound(f"{what} is not there any more.", hint="Its file may have been renamed or removed.")
+        return found
+
+    def keep(self, workflow: Workflow) -> None:
+        """Store the sources of this version under data/code/, before a run's first row names it. Idempotent.
+
+        Raises `StorageError`.
+        """
+        code = workflow.code
+        if code in self._kept or code not in plugins_code.versions():
+            return
+        places = {endpoint: each.training for (endpoint, of), each in self._versions.items() if of == code}
         try:
-            paths = [path for path in self._folder.iterdir() if not path.name.startswith(("xx_", "_", "."))]
+            plugins_code.keep(self.code_folder, code, {"order": workflow.order, "places": places})
         except OSError as error:
-            logger.warning("the plugins folder cannot be read: {}", error.strerror or error)
-            return []
-        named = [(match, path) for path in paths if (match := _NAME.fullmatch(path.name)) and not path.is_dir()]
-        files = [(int(match[1][:9]) if match[1] else UNNUMBERED, path) for match, path in named]
-        return sorted(files, key=lambda file: (file[0], file[1].name))
+            raise StorageError(f"The code of {workflow.title} could not be stored: {error.strerror or error}.",
+                               hint="Nothing was begun. Make room, and try again.") from error
+        self._kept.add(code)
+
+    def _restored(self, endpoint: str, code: str) -> Workflow | None:
+        """A version that was kept; None where it is not. Imports it, which may take a moment."""
+        version = plugins_code.restore(self.code_folder, code)
+        if version is None:
+            return None
+        path, told = Path(version.sources[version.module][0]), plugins_code.facts(self.code_folder, code)
+        for item in self._declared(version, path, IMPORT_DEADLINE_S):
+            training = told.get("places", {}).get(item.endpoint, item.training)
+            self._versions[item.endpoint, code] = replace(
+                item, file=shown(str(path), f"{path.parent}{os.sep}"), order=int(told.get("order", 0)), code=code,
+                training=str(training))
+        self._kept.add(code)
+        return self._versions.get((endpoint, code))
+
+    # within
+
+    def _read(self, deadline_s: float) -> list[Workflow | Broken]:
+        files = plugin_files(self.folders)
+        self._watched = tuple(dict.fromkeys((*self.folders, *(path.parent for _, path in files))))
+        self.loaded = self.state()
+        return [item for order, path in files for item in self._load(path, order, deadline_s)]
 
     def _load(self, path: Path, order: int, deadline_s: float) -> list[Workflow | Broken]:
-        folder = f"{self._folder}{os.sep}"
-        text = b""
+        folder, text = f"{path.parent}{os.sep}", b""
         try:
-            text = path.read_bytes()
-            version = read(path, text)
-            with _kept():
-                declared = Call(lambda: _declared(version.name, path, folder), folder).wait(deadline_s)
-            return [_placed(workflow, path, order, version.code, folder) for workflow in declared]
-        except PluginError as error:
-            card = error
-        except Overdue as late:
-            card = PluginError(f"{path.name} was still being imported after {deadline_s:g} s", line=late.line,
-                               file=shown(late.file or str(path), folder), hint="Keep slow work out of its top level.")
+            saved, text = path.stat().st_mtime_ns, path.read_bytes()
+            version = plugins_code.read(path, text)
         except OSError as error:
             card = PluginError(f"The file cannot be read: {error.strerror}", file=shown(str(path), folder))
-        return _broken(path, text, order, card, folder)
+            return _broken(path, text, order, card, folder)
+        try:
+            if (failed := self._failed.get((version.code, saved))) is not None:
+                raise failed.with_traceback(None)
+            return [_placed(item, path, order, version.code, folder)
+                    for item in self._declared(version, path, deadline_s)]
+        except PluginError as error:
+            if not isinstance(error, MissingPackage):
+                self._failed[version.code, saved] = error
+            return _broken(path, text, order, error, folder)
+
+    def _declared(self, version: plugins_code.Version, path: Path, deadline_s: float) -> list[Workflow]:
+        folder = f"{path.parent}{os.sep}"
+        try:
+            with _kept():
+                return Call(lambda: _declared(version.name, path, folder), folder).wait(deadline_s)
+        except Overdue as late:
+            raise PluginError(f"{path.name} was still being imported after {deadline_s:g} s", line=late.line,
+                              file=shown(late.file or str(path), folder),
+                              hint="Keep slow work out of its top level.") from None
+
+    def _take(self, found: list[Workflow | Broken]) -> list[str]:
+        """Show these from now on. Returns the addresses where something has changed."""
+        before, self._by_endpoint = self._by_endpoint, {}
+        self._all = [self._enter(item) for item in found]
+        changed = [endpoint for endpoint in {**before, **self._by_endpoint}
+                   if _stamp(before.get(endpoint)) != _stamp(self._by_endpoint.get(endpoint))]
+        for item in self._all:
+            if isinstance(item, Workflow):
+                self._versions.pop((item.endpoint, item.code), None)  # so that it is the newest in there
+                self._versions[item.endpoint, item.code] = self._newest[item.endpoint] = item
+            elif item.endpoint in changed:
+                logger.warning("plugin {} is broken: {} (line {})", item.file, item.error.message, item.error.line)
+        self._newest = {endpoint: item for endpoint, item in self._newest.items() if endpoint in self._by_endpoint}
+        self._forget()
+        return changed
+
+    def _forget(self) -> None:
+        used = {item.code for item in self._newest.values()} | self._kept
+        spare = [place for place in self._versions if place[1] not in used]
+        for place in spare[:-VERSIONS_KEPT]:
+            del self._versions[place]
+            plugins_code.forget(place[1])
 
     def _enter(self, item: Workflow | Broken) -> Workflow | Broken:
         """Give an item its address, or an error card at another one where the address is reserved or taken."""
@@ -97,44 +196,56 @@ class Plugins:
         elif (other := self._by_endpoint.get(item.endpoint)) is not None:
             problem = f"The address /{item.endpoint} is taken by {other.file}"
         if problem:
-            line = item.fn.__code__.co_firstlineno if isinstance(item, Workflow) else item.error.line
+            line = _line(item) if isinstance(item, Workflow) else item.error.line
             error = PluginError(problem, file=item.file, line=line, hint="Give the function another name.")
             free = re.sub(r"[^\w-]+", "-", f"{Path(item.file).stem}-{item.endpoint}")
-            item = Broken(free, item.title, item.file, item.order, item.error if isinstance(item, Broken) else error)
+            item = Broken(free, item.title, item.file, item.order, item.error if isinstance(item, Broken) else error,
+                          item.kind)
         self._by_endpoint.setdefault(item.endpoint, item)
         return item
 
 
+def _line(item: Workflow) -> int:
+    return item.fn.__code__.co_firstlineno
+
+
+def _stamp(item: Workflow | Broken | None) -> object:
+    """What tells a place from how it was before."""
+    if isinstance(item, Broken):
+        return item.title, item.file, item.order, item.error.message, item.error.line
+    return (item.code, item.file, item.order, item.training) if item is not None else None
+
+
 def _declared(name: str, path: Path, folder: str) -> list[Workflow]:
-    """Import one plugin: the workflows it declares, in the order of their lines. Raises nothing but `PluginError`."""
+    """Import one plugin: what it declares, in the order of their lines. Raises nothing but `PluginError`."""
     try:
         own = {id(value): value for value in vars(importlib.import_module(name)).values()
                if isinstance(value, Workflow) and value.fn.__module__ == name}
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if not missing or missing == PACKAGE:
-            raise blame(error, folder, file=str(path)) from error
-        raise blame(error, folder, file=str(path), message=f"It needs {missing}, which is not installed",
-                    hint=f"python -m pip install {missing}") from error
     except BaseException as error:
         raise blame(error, folder, file=str(path)) from error
     if not own:
         raise PluginError("The file declares no workflow", file=shown(str(path), folder),
                           hint="Put @workflow above an async def, or begin the file's name with an underscore.")
-    return sorted(own.values(), key=lambda workflow: workflow.fn.__code__.co_firstlineno)
+    for item in own.values():
+        try:
+            if isinstance(item, Tool):
+                _ = item.input  # a type that cannot be read is found here and not by the person
+        except TypeError as error:
+            raise PluginError(str(error), file=shown(str(path), folder), line=_line(item)) from error
+    return sorted(own.values(), key=_line)
 
 
-def _placed(workflow: Workflow, path: Path, order: int, code: str, folder: str) -> Workflow | Broken:
-    """A declared workflow with what only its file knows; an error card where its training cannot be read."""
-    file, training = shown(str(path), folder), workflow.training
+def _placed(item: Workflow, path: Path, order: int, code: str, folder: str) -> Workflow | Broken:
+    """What was declared with what only its file knows; an error card where its training cannot be read."""
+    file, training = shown(str(path), folder), item.training
     try:
         if training.endswith(".md") and "\n" not in training and len(training) < 200:
             training = (path.parent / training).read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError) as error:  # ValueError: no file can have that name
         problem = f"training={training!r} cannot be read: {getattr(error, 'strerror', None) or error}"
-        line = workflow.fn.__code__.co_firstlineno
-        return Broken(workflow.endpoint, workflow.title, file, order, PluginError(problem, file=file, line=line))
-    return replace(workflow, file=file, order=order, code=code, training=training)
+        return Broken(item.endpoint, item.title, file, order, PluginError(problem, file=file, line=_line(item)),
+                      item.kind)
+    return replace(item, file=file, order=order, code=code, training=training)
 
 
 @contextmanager
@@ -172,9 +283,13 @@ class _Lasting(io.StringIO):
 
 
 def _broken(path: Path, text: bytes, order: int, error: PluginError, folder: str) -> list[Workflow | Broken]:
-    """The error cards of a file that does not load: one for each workflow it seems to declare, else for the file."""
+    """The error cards of a file that does not load: one for each place it seems to declare, else for the file."""
     stem = re.sub(r"^\d+_|\.py$", "", shown(path.name, folder))
-    named = [(found["name"], found["title"]) for found in _DECLARED.finditer(text.decode("utf-8", "replace"))]
-    if not named:
-        named = [(re.sub(r"\W+", "_", stem), stem.replace("_", " ").capitalize())]
-    return [Broken(endpoint, title, shown(str(path), folder), order, error) for endpoint, title in dict(named).items()]
+    found = {match["name"]: (match["title"] or _words(match["name"]), match["kind"])
+             for match in _DECLARED.finditer(text.decode("utf-8", "replace"))}
+    return [Broken(endpoint, title, shown(str(path), folder), order, error, kind) for endpoint, (title, kind) in
+            (found or {re.sub(r"\W+", "_", stem): (_words(stem), "workflow")}).items()]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").strip().capitalize()

@@ -168,6 +168,11 @@ def restore(folder: Path, code: str) -> Version | None:
     return _enter(Version(code, module, sources)) if _hash(sources) == code and module in sources else None
 
 
+def versions() -> Mapping[str, Version]:
+    """Those in memory, by their codes."""
+    return _finder.versions
+
+
 def kept(folder: Path) -> list[str]:
     """The versions in `folder`, the one kept last first."""
     try:

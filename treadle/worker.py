@@ -18,7 +18,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
-from .errors import PluginError
+from .errors import MissingPackage, PluginError
 from .text import storable
 
 T = TypeVar("T")
@@ -27,6 +27,8 @@ OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 GIVE_UP_S = 0.4   # seconds of trying to end a thread
 INSIST_AFTER = 3  # tries that were swallowed before each line of the author's code raises
 PAUSE_S = 0.005   # seconds between two tries
+DISTRIBUTIONS = {"PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python", "dateutil": "python-dateutil",
+                 "distributed": "dask[distributed]", "docx": "python-docx", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
 class Ended(BaseException):
@@ -167,8 +169,20 @@ def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "
         lines = "".join(report.format_exception_only()).strip().splitlines()
         message = next((text for text in reversed(lines) if text and not text[0].isspace()), type(error).__name__)
         message = message.partition(f" ({OWN}")[0]  # an ImportError says where it looked
-    return PluginError(storable(message[:500]), file=shown(file, folder), line=line, details=storable(details),
-                       hint=hint)
+    kind = PluginError
+    if isinstance(error, ModuleNotFoundError) and (package := _missing(error)):
+        kind, message = MissingPackage, f"It needs {package}, which is not installed"
+        hint = f"python -m pip install {DISTRIBUTIONS.get(package, package)}"
+    card = kind(storable(message[:500]), file=shown(file, folder), line=line, details=storable(details), hint=hint)
+    if isinstance(card, MissingPackage):
+        card.package = package
+    return card
+
+
+def _missing(error: ModuleNotFoundError) -> str:
+    """The package that could be installed; "" where the author's own file is meant."""
+    name = (error.name or "").partition(".")[0]
+    return "" if name in ("treadle", "treadle_plugins") else name
 
 
 def folder_of(fn: Any) -> str:

@@ -123,7 +123,7 @@ def test_home_is_a_place_that_no_file_takes(folder):
     (plugin() + "\n1 / 0\n", "ZeroDivisionError: division by zero", 7),
     (plugin() + "\nraise SystemExit(1)\n", "SystemExit: 1", 7),
     (plugin() + "\nraise BaseException('stop')\n", "BaseException: stop", 7),
-    ("from treadle import Url\n" + plugin(), "ImportError: cannot import name 'Url' from 'treadle'", 1),
+    ("from treadle import Nought\n" + plugin(), "ImportError: cannot import name 'Nought' from 'treadle'", 1),
     (plugin().replace("async def", "def"), "TypeError: hello is no workflow: write `async def`", 3),
     ("from ._none import x\n" + plugin(), "No module named", 1)])
 def test_a_broken_file_is_an_error_card_with_its_line(folder, text, said, line):
