@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import secrets
+import shutil
 import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from .errors import InvalidAnswer, NotFound, StorageError, TooLarge
 DAY = 86_400.0  # seconds a file that no answer took is kept
 BUFFER = 1_000_000  # bytes gathered before a thread writes them
 NAME_LENGTH = 120  # characters of a name that are kept
+FILE_ID = re.compile(r'("file"\s*:\s*")([0-9a-f]{32})"')  # in a stored value
 OURS = re.compile(r"[0-9a-f]{32}(?:\.partial)?")  # names on the disk
 MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -221,6 +223,35 @@ class Files:
         """
         if not self._db.execute("UPDATE files SET kept = 1, run = ?, step = ? WHERE id = ?", (run, step, id)).rowcount:
             raise InvalidAnswer("Another file was sent in place of this one.", field="value", hint="Choose one again.")
+
+    def share(self, id: str) -> str:
+        """A second name on the disk for the bytes of a file, for a run that is forked: deleting one leaves the other.
+
+        Returns the id, whose row is the caller's to write. Not for the event loop. Raises `StorageError`.
+        """
+        new = secrets.token_hex(16)
+        try:
+            os.link(self.folder / id, self.folder / new)
+        except FileNotFoundError:
+            return new  # it was gone before: the question is asked again
+        except OSError:  # a file system without links
+            try:
+                shutil.copyfile(self.folder / id, self.folder / new)
+            except OSError as error:
+                raise StorageError(f"The disk refused to save: {error.strerror or error}.",
+                                   hint="Make room, then try again.") from error
+        return new
+
+    def remove(self, run: str) -> None:
+        """Remove all files of a run."""
+        with self._db.transaction():
+            old = self._db.rows("DELETE FROM files WHERE run = ? RETURNING id", (run,))
+        self._unlink(old)
+
+    def remove_under(self, prefix: str) -> None:
+        """Remove the files of all owners whose names begin like this."""
+        for row in self._db.rows("SELECT DISTINCT run FROM files WHERE substr(run, 1, ?) = ?", (len(prefix), prefix)):
+            self.remove(row["run"])
 
     def recover(self) -> None:
         """At the start: remove what an upload that was cut off left behind, and what `sweep` removes."""

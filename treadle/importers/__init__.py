@@ -1,0 +1,1 @@
+"""What comes from elsewhere: runs that were saved as files, and notebooks."""
