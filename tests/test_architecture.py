@@ -26,8 +26,9 @@ PLUGINS = [path for path in PYTHON if path.parent == ROOT / "plugins"]
 # Each module imports only modules above it in this list: errors knows nothing, core knows all.
 LAYERS = [
     "errors", "clock", "config", "text", "folder", "logs", "schema", "db", "feed", "tasks", "files",
-    "fields_parse", "fields_spec", "fields", "secrets", "calls", "results", "drawing", "workflow", "worker", "shows", "ui",
-    "replay", "plugins_code", "plugins_folders", "plugins", "checking", "runs",
+    "fields_parse", "fields_spec", "fields_form", "fields", "secrets", "calls", "results", "drawing", "worker",
+    "shows", "workflow", "ui", "replay", "plugins_code", "plugins_folders", "plugins",
+    "plugins_watch", "checking", "answers", "runs",
     "importers", "archive", "commands", "conversation", "narrator",
     "llm", "context", "replies", "core", "testing",
 ]

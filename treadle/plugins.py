@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import io
 import os
@@ -74,6 +75,10 @@ class Plugins:
     def get(self, endpoint: str) -> Workflow | Broken | None:
         """What stands at `/{endpoint}`; `HOME` for home."""
         return HOME if endpoint == HOME.endpoint else self._by_endpoint.get(endpoint)
+
+    def stamps(self) -> dict[str, str]:
+        """By address, what tells what stands there from what stood there before."""
+        return {endpoint: _stamp(item) for endpoint, item in self._by_endpoint.items()}
 
     # versions
 
@@ -209,11 +214,12 @@ def _line(item: Workflow) -> int:
     return item.fn.__code__.co_firstlineno
 
 
-def _stamp(item: Workflow | Broken | None) -> object:
+def _stamp(item: Workflow | Broken | None) -> str:
     """What tells a place from how it was before."""
-    if isinstance(item, Broken):
-        return item.title, item.file, item.order, item.error.message, item.error.line
-    return (item.code, item.file, item.order, item.training) if item is not None else None
+    if item is None:
+        return ""
+    what = (item.error.message, item.error.line) if isinstance(item, Broken) else (item.code, item.training)
+    return hashlib.sha256(repr((item.title, item.file, item.order, *what)).encode()).hexdigest()[:12]
 
 
 def _declared(name: str, path: Path, folder: str) -> list[Workflow]:
