@@ -19,6 +19,7 @@ from .narrator import Narrator
 from .plugins import Plugins
 from .replies import Replies
 from .runs import Runs
+from .secrets import Secrets
 from .tasks import Tasks
 
 
@@ -32,7 +33,8 @@ class Core:
         self.tasks = Tasks()
         self.plugins = plugins or Plugins(settings)
         self.files = Files(folder.path / "files", self.db, clock)
-        self.runs = Runs(self.db, self.feed, clock, self.plugins, self.files, twice=settings.dev)
+        self.secrets = Secrets(folder.path / "secrets.json")
+        self.runs = Runs(self.db, self.feed, clock, self.plugins, self.files, self.secrets, twice=settings.dev)
         self.llm = Llm(settings, self.db, self.feed, clock, self.tasks)
         self.conversations = Conversations(self.db, self.feed, clock)
         self.context = Context(self.conversations, self.plugins, self.runs)

@@ -14,18 +14,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NewType
 
 from .errors import InvalidAnswer
+from .fields_form import FormSpec, Question
 from .fields_parse import WHOLE_LIMIT
-from .fields_spec import (
-    FieldSpec,
-    FormSpec,
-    Kind,
-    OpenFile,
-    Question,
-    Secret,
-    constraints,
-    file_ids,
-    references,
-)
+from .fields_spec import FieldSpec, Kind, OpenFile, Secret, constraints, file_ids, references
 from .files import FileId
 from .text import one_line
 

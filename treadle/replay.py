@@ -14,8 +14,7 @@ from weakref import WeakKeyDictionary
 
 from .drawing import Approve, Drawing, Export, Show, Step, Stored
 from .errors import InvalidAnswer, NotFound, PluginError
-from .fields import OpenFile, file_ids
-from .files import File
+from .fields import OpenFile, references
 from .ui import Halt, Ui
 from .worker import GIVE_UP_S, Call, Ended, Overdue, blame, folder_of, shown
 from .workflow import Author, Workflow
@@ -118,8 +117,8 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
         await asyncio.wait({other})
     if (late := _overdue.get(workflow.fn)) is not None:  # a copy: whoever raises it adds a traceback
         return Drawing(error=PluginError(late.message, file=late.file, line=late.line, hint=late.hint))
-    files: dict[str, File] = {}
-    for id in file_ids(row.value for row in stored):
+    files: dict[str, Any] = {}
+    for id in references(row.value for row in stored):
         try:
             files[id] = open_file(id)
         except NotFound:
@@ -130,11 +129,11 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
     return await asyncio.shield(task)
 
 
-async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str, File], twice: bool,
+async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str, Any], twice: bool,
                   deadline_s: float, give_up_s: float) -> Drawing:
     folder = folder_of(workflow.fn)
 
-    def open_file(id: str) -> File:
+    def open_file(id: str) -> Any:
         if id not in files:
             raise NotFound("This file is gone.")
         return files[id]

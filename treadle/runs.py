@@ -7,20 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from .answers import Answers as Answers
+from .answers import Given, accept, pending, same
 from .clock import Clock
 from .db import Database
-from .errors import Conflict, InvalidAnswer, NotFound
+from .errors import Conflict, NotFound
 from .feed import Feed
-from .fields import file_ids
-from .files import File, FileId, Files
+from .fields_spec import SECRET
+from .files import File, Files
 from .plugins import Plugins
-from .replay import Drawing, Step, Stored, replay, run_check
+from .replay import Drawing, Step, Stored, replay
+from .secrets import Secrets
 from .text import one_line
 from .workflow import Broken, Workflow
 
-Answers = dict[str, list[str | FileId]]
-
 DRAWINGS_KEPT = 8  # replay is pure, so its last results serve the pages of a table and the answer to a POST
+TITLES = frozenset({"text", "url", "upload"})  # kinds of questions whose answer names a run
 FACTS_LENGTH = 4_000  # characters of a run that the model is told
 FACT_LENGTH = 400  # characters of one answer in them
 
@@ -53,8 +55,8 @@ RUN = f"""SELECT {", ".join(Run._fields[:-2])},
 class RunView:
     """What a page draws: a run (None before its first answer) and its replay.
 
-    `form_rev`: the rev the form of the open step carries. `answered`: slug to time. `pending`: the file of a refused
-    form of the open step.
+    `form_rev`: the rev the form of the open step carries. `answered`: slug to time. `pending`: the files of a
+    refused form of the open step, by the name of their field.
     """
 
     run: Run | None
@@ -62,7 +64,7 @@ class RunView:
     drawing: Drawing
     form_rev: int = 0
     answered: dict[str, float] = field(default_factory=dict)
-    pending: File | None = None
+    pending: dict[str, File] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -71,7 +73,7 @@ class RunView:
             return self.run.title
         for step in self.drawing.items:
             if isinstance(step, Step) and step.state == "done" and step.field is not None:
-                if step.field.kind in ("text", "upload") and (short := one_line(step.field.text(step.value), 40)):
+                if step.field.kind in TITLES and (short := one_line(step.field.text(step.value), 40)):
                     return f"{self.workflow.title}, {short}"
         return f"{self.workflow.title} {self.run.number}" if self.run is not None else self.workflow.title
 
@@ -84,9 +86,10 @@ def new_owner(client_id: str) -> str:
 class Runs:
     """All runs. Lives on the event loop; replay is in a worker thread and never touches the database."""
 
-    def __init__(self, db: Database, feed: Feed, clock: Clock, plugins: Plugins, files: Files, *, twice: bool) -> None:
+    def __init__(self, db: Database, feed: Feed, clock: Clock, plugins: Plugins, files: Files, secrets: Secrets, *,
+                 twice: bool) -> None:
         self._db, self._feed, self._clock = db, feed, clock
-        self._plugins, self._files, self._twice = plugins, files, twice
+        self._plugins, self._files, self._secrets, self._twice = plugins, files, secrets, twice
         self._drawings: OrderedDict[tuple[str, str, int], Drawing] = OrderedDict()
 
     # reading
@@ -115,8 +118,7 @@ class Runs:
                   for row in rows]
         drawing = await self._replay(workflow, key, form_rev, stored)
         answered = {row["slug"]: row["answered_at"] for row in rows if row["state"] == "done"}
-        pending = self._files.pending(key, drawing.open.slug) if drawing.open else None
-        return RunView(run, workflow, drawing, form_rev, answered, pending)
+        return RunView(run, workflow, drawing, form_rev, answered, pending(drawing.open, key, self._files))
 
     async def draw_new(self, endpoint: str, *, client_id: str = "") -> RunView:
         """Replay a workflow without rows: what stands before its first answer.
@@ -125,8 +127,8 @@ class Runs:
         """
         workflow = self._workflow(endpoint)
         drawing = await self._replay(workflow, "", 0, ())
-        pending = self._files.pending(new_owner(client_id), drawing.open.slug) if client_id and drawing.open else None
-        return RunView(None, workflow, drawing, pending=pending)
+        waiting = pending(drawing.open, new_owner(client_id), self._files) if client_id else {}
+        return RunView(None, workflow, drawing, pending=waiting)
 
     async def facts(self, key: str) -> str:
         """What the model is told of a run: its answers and its open question, in at most 4,000 characters."""
@@ -240,9 +242,15 @@ class Runs:
     async def recover(self) -> None:
         """At the start: advance what a kill left between an answer and its next step."""
         self._files.recover()
+        await self.forget_secrets()
         for row in self._db.rows("SELECT key, endpoint FROM runs WHERE advance_due = 1 AND deleted = 0 ORDER BY rev"):
             if isinstance(self._plugins.get(row["endpoint"]), Workflow):  # else it stays due until its file loads
                 await self._advance(row["key"])
+
+    async def forget_secrets(self) -> None:
+        """Forget those no run holds any more: at the start, and when runs are removed for good."""
+        rows = self._db.rows("SELECT value FROM steps WHERE value LIKE ?", (f'%"{SECRET}%',))
+        await self._secrets.sweep(row["value"] for row in rows)
 
     # within
 
@@ -273,27 +281,19 @@ class Runs:
         if cached in self._drawings:
             self._drawings.move_to_end(cached)
             return self._drawings[cached]
-        drawing = await replay(workflow, stored, open_file=self._files.get, twice=self._twice)
+        drawing = await replay(workflow, stored, open_file=self._open, twice=self._twice)
         if drawing.error is None:
             self._drawings[cached] = drawing
             if len(self._drawings) > DRAWINGS_KEPT:
                 self._drawings.popitem(last=False)
         return drawing
 
-    async def _accept(self, step: Step, answers: Answers, *, owner: str) -> tuple[str, Any]:
-        """Parse and check an answer: its JSON and its value. Raises `InvalidAnswer`."""
-        raw = answers.get("value", [])
-        if step.field is None:
-            if raw not in (["yes"], ["no"]):
-                raise InvalidAnswer("Say yes or no.", field="value")
-            return ("true" if raw == ["yes"] else "false"), raw == ["yes"]
-        if step.field.kind == "upload":  # a file counts only if it was sent here; typed text never names one
-            raw = [id for id in raw if isinstance(id, FileId) and self._files.belongs(id, owner)]
-            kept = self._files.pending(owner, step.slug) or step.default
-            if not raw and isinstance(kept, File) and "drop" not in answers:
-                raw = [kept.id]
-        value = await run_check(step, step.field.parse(raw, open_file=self._files.get))
-        return step.field.to_json(value), value
+    async def _accept(self, step: Step, answers: Answers, *, owner: str) -> Given:
+        return await accept(step, answers, owner=owner, files=self._files, secrets=self._secrets)
+
+    def _open(self, id: str) -> Any:
+        """The file or the secret of an id that is stored. Raises `NotFound`."""
+        return self._secrets.get(id) if id.startswith(SECRET) else self._files.get(id)
 
     def _asked(self, view: RunView, slug: str, rev: int, replace: bool) -> Step:
         assert view.run is not None
@@ -319,16 +319,15 @@ class Runs:
              rev))
         return key
 
-    def _write(self, key: str, step: Step, given: tuple[str, Any], rev: int) -> None:
+    def _write(self, key: str, step: Step, given: Given, rev: int) -> None:
         """One answer, inside its transaction."""
-        stored, value = given
         self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (key,))
         self._db.execute("UPDATE steps SET undo = 0 WHERE run = ?", (key,))
         self._db.execute("UPDATE steps SET state = 'reverted', rev = ? WHERE run = ? AND label = ? AND key = ? "
                          "AND state = 'done'", (rev, key, step.label, step.key))
-        self._insert(key, step, "done", stored, rev)
-        if isinstance(value, File):
-            self._files.keep(value.id, run=key, step=step.slug)
+        self._insert(key, step, "done", given.stored, rev)
+        for id, name in given.files:
+            self._files.keep(id, run=key, step=name)
         self._touch(key, rev, "advance_due = 1, complete = 0, reverted_to = ''")
 
     def _insert(self, key: str, step: Step, state: str, value: str | None, rev: int) -> None:
@@ -362,15 +361,10 @@ class Runs:
         row = self._db.one("SELECT max(rev) AS rev FROM steps WHERE run = ?", (key,))
         return row["rev"] or 0
 
-    def _same(self, key: str, given: tuple[str, Any] | None) -> bool:
+    def _same(self, key: str, given: Given | None) -> bool:
         """Whether this run began with the same answer. Going back and giving another one is another run."""
         row = self._db.first("SELECT value FROM steps WHERE run = ? AND state != 'open' ORDER BY id", (key,))
-        if row is None or given is None:
-            return True
-        stored, value = given
-        if isinstance(value, File):
-            return any(self._files.get(id).sha256 == value.sha256 for id in file_ids([row["value"]]))
-        return bool(row["value"] == stored)
+        return row is None or given is None or same(row["value"], given, self._files, self._secrets)
 
     def _must_be_open(self, run: Run) -> None:
         if run.state != "open":

@@ -12,11 +12,13 @@ from treadle.feed import Feed
 from treadle.files import Files
 from treadle.plugins import Plugins
 from treadle.runs import Runs
+from treadle.secrets import Secrets
 
 
 @pytest.fixture(scope="session")
 def plugins(tmp_path_factory):
-    plugins = Plugins(Settings(plugins=plugins_at(tmp_path_factory.mktemp("trips"))))
+    folder = plugins_at(tmp_path_factory.mktemp("trips"))
+    plugins = Plugins(Settings(data=tmp_path_factory.mktemp("data"), plugins=folder))
     plugins.load()
     return plugins
 
@@ -41,5 +43,10 @@ def files(db, tmp_path):
 
 
 @pytest.fixture
-def runs(db, feed, plugins, files):
-    return Runs(db, feed, ManualClock(), plugins, files, twice=False)
+def secrets(tmp_path):
+    return Secrets(tmp_path / "secrets.json")
+
+
+@pytest.fixture
+def runs(db, feed, plugins, files, secrets):
+    return Runs(db, feed, ManualClock(), plugins, files, secrets, twice=False)

@@ -322,7 +322,7 @@ async def test_locking_twice_changes_once(runs, feed):
 # -- after a kill
 
 
-async def test_a_run_killed_between_an_answer_and_its_next_step_goes_on(runs, db, feed, plugins, files):
+async def test_a_run_killed_between_an_answer_and_its_next_step_goes_on(runs, db, feed, plugins, files, secrets):
     key = await begun(runs, to="days")
     rev, tick = (await runs.draw(key)).form_rev, feed.tick
     task = asyncio.create_task(runs.answer(key, "days", {"value": ["3"]}, rev=rev))
@@ -330,7 +330,7 @@ async def test_a_run_killed_between_an_answer_and_its_next_step_goes_on(runs, db
     task.cancel()
     await asyncio.wait([task])
     assert runs.get(key).waiting_for == "" and db.one("SELECT advance_due FROM runs")["advance_due"] == 1
-    again = Runs(db, feed, ManualClock(), plugins, files, twice=False)
+    again = Runs(db, feed, ManualClock(), plugins, files, secrets, twice=False)
     await again.recover()
     assert again.get(key).waiting_for == "Go" and db.one("SELECT advance_due FROM runs")["advance_due"] == 0
 

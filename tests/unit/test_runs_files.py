@@ -37,7 +37,7 @@ async def test_the_file_of_a_refused_form_counts_when_none_is_sent_again(runs, f
     await sent(files, b"", run=new_owner("c1"))
     with pytest.raises(InvalidAnswer, match="empty"):
         await runs.begin("listing", {"value": [next(iter(files.folder.iterdir())).name]}, client_id="c1")
-    assert (await runs.draw_new("listing", client_id="c1")).pending.name == "words.txt"
+    assert (await runs.draw_new("listing", client_id="c1")).pending["value"].name == "words.txt"
     await sent(files, b"one", run=new_owner("c1"))
     assert (await runs.begin("listing", {}, client_id="c1")).answered == 1
 

@@ -151,10 +151,10 @@ def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal |
         return card(step, "active decide", str(step.number), inside)
     assert step.field is not None  # a step is a question or an approval
     refused = refusal is not None and refusal.status == 422
-    kept = (view.pending or step.default) if step.field.kind == "upload" else None
+    kept = (view.pending.get("value") or step.default) if step.field.kind == "upload" else None
     field = Field(step.field, step.slug, value=step.default, typed=refusal.typed if refusal is not None else None,
                   error=refusal.problem if refusal is not None and refused else "",
-                  kept=kept if isinstance(kept, File) else None, waits=view.pending is not None,
+                  kept=kept if isinstance(kept, File) else None, waits=bool(view.pending),
                   focus=drawn.focus or refusal is not None, upload=drawn.upload)
     verb = "Start" if view.run is None else "Save"
     inside = (f'{form}<div class="card-head">{heading(step)}</div><div class="card-body">{problem}{field}</div>'

@@ -1,0 +1,156 @@
+"""The one way in for answers: from pages, over HTTP, from the command line, in tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from .drawing import Step
+from .errors import InvalidAnswer, NotFound, PluginError
+from .fields import FieldSpec, FileId, FormSpec, Secret, references
+from .fields_spec import SECRET
+from .files import File, Files
+from .replay import CHECK_DEADLINE_S, run_check
+from .secrets import Secrets
+from .worker import Call, Overdue, blame, folder_of, shown
+
+Answers = dict[str, list[str | FileId]]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A checked answer: its JSON as it is stored, its value, and the files it takes, each with the name of its step."""
+
+    stored: str
+    value: Any
+    files: tuple[tuple[str, str], ...] = ()
+
+
+def fields_of(step: Step) -> dict[str, FieldSpec]:
+    """The fields of a question by the names they have in an answer; none of an approval."""
+    spec = step.field
+    if isinstance(spec, FormSpec):
+        return {f"value.{name}": each for name, each in spec.fields.items()}
+    return {"value": spec} if spec is not None else {}
+
+
+def file_step(step: Step, name: str) -> str:
+    """Under which name of a step the file of this field is kept: each field of a form has one of its own."""
+    return step.slug + name.removeprefix("value")
+
+
+def pending(step: Step | None, owner: str, files: Files) -> dict[str, File]:
+    """The files of a refused form that wait for its answer, by the name of their field."""
+    if step is None:
+        return {}
+    found = {name: files.pending(owner, file_step(step, name)) for name, spec in fields_of(step).items()
+             if spec.kind == "upload"}
+    return {name: file for name, file in found.items() if file is not None}
+
+
+def proposals(step: Step) -> dict[str, Any]:
+    """What the form of a question begins with, by the names of its fields."""
+    spec = step.field
+    if isinstance(spec, FormSpec):
+        return {f"value.{name}": value for name, value in spec.values(step.default).items()}
+    return {"value": step.default}
+
+
+async def accept(step: Step, answers: Answers, *, owner: str, files: Files, secrets: Secrets) -> Given:
+    """Parse and check an answer. `owner`: to whom the files that came with it belong.
+
+    A file or a secret that was given before is used again when none comes, unless `drop` says otherwise. A text that
+    was typed never names a file. Raises `InvalidAnswer`, of a form with `fields`, and an author's `PluginError`.
+    """
+    if step.approve is not None:
+        if (raw := answers.get("value", [])) not in (["yes"], ["no"]):
+            raise InvalidAnswer("Say yes or no.", field="value")
+        return Given("true" if raw == ["yes"] else "false", raw == ["yes"])
+    assert step.field is not None  # the kinds that run are not answered
+    sent, opened = _sent(step, answers, owner, files)
+    spec = step.field
+
+    def parse() -> Any:
+        if isinstance(spec, FormSpec):
+            return spec.parse({name.removeprefix("value."): raw for name, raw in sent.items()},
+                              open_file=opened.__getitem__)
+        return spec.parse(sent["value"], open_file=opened.__getitem__)
+
+    own = isinstance(spec, FormSpec) or spec.hint is not None  # there may be an author's validator in it
+    try:
+        value = await run_check(step, await _in_time(step, parse) if own else parse())
+    except InvalidAnswer as error:
+        if isinstance(spec, FormSpec) and not error.fields:
+            error.fields = {"": error.message}
+        raise
+    stored = spec.to_json(value, keep=secrets.keep)
+    ids = references([stored])
+    if any(id.startswith(SECRET) for id in ids):
+        await secrets.save()
+    taken = tuple((file.id, file_step(step, name)) for name, file in _files(step, value).items() if file.id in ids)
+    return Given(stored, value, taken)
+
+
+def _sent(step: Step, answers: Answers, owner: str, files: Files) -> tuple[Answers, dict[str, File]]:
+    """What counts as sent, by field, and the files in it."""
+    waiting, before = pending(step, owner, files), proposals(step)
+    sent: Answers = {}
+    opened: dict[str, File] = {}
+    for name, spec in fields_of(step).items():
+        raw = list(answers.get(name, []))
+        old = waiting.get(name) or before.get(name)
+        if name.replace("value", "drop", 1) in answers:
+            old = None
+        if spec.kind == "upload":
+            raw = [id for id in raw if isinstance(id, FileId) and files.belongs(id, owner)]
+            if not raw and isinstance(old, File):
+                raw = [old.id]
+            opened |= {id: files.get(id) for id in raw}
+        elif spec.kind == "secret" and isinstance(old, Secret) and not any(text.strip() for text in raw):
+            raw = [old]
+        sent[name] = raw
+    return sent, opened
+
+
+def _files(step: Step, value: Any) -> dict[str, File]:
+    if isinstance(step.field, FormSpec):
+        values = {f"value.{name}": getattr(value, name, None) for name in step.field.fields}
+    else:
+        values = {"value": value}
+    return {name: each for name, each in values.items() if isinstance(each, File)}
+
+
+async def _in_time(step: Step, parse: Callable[[], Any]) -> Any:
+    """Run validators of an author's: in a thread, and no longer than a check may take."""
+    folder = folder_of(step.check) or step.file.rpartition("/")[0] + "/"
+
+    def work() -> Any:
+        try:
+            return parse()
+        except InvalidAnswer:
+            raise
+        except Exception as error:
+            raise blame(error, folder, file=step.file, line=step.line) from error
+
+    try:
+        return await Call(work, folder).result(CHECK_DEADLINE_S)
+    except Overdue as late:
+        raise PluginError(f"The checks of {step.label!r} took longer than {CHECK_DEADLINE_S:g} s",
+                          file=shown(late.file or step.file, folder), line=late.line or step.line) from None
+
+
+def same(stored: str | None, given: Given, files: Files, secrets: Secrets) -> bool:
+    """Whether an answer that is stored says the same: files by what is in them, secrets by what they are."""
+    return stored == given.stored or (stored is not None and _contents(stored, files, secrets)
+                                      == _contents(given.stored, files, secrets))
+
+
+def _contents(stored: str, files: Files, secrets: Secrets) -> Any:
+    for id in references([stored]):
+        with suppress(NotFound):
+            content = str(secrets.get(id)) if id.startswith(SECRET) else files.get(id).sha256
+            stored = stored.replace(json.dumps(id), json.dumps(content))
+    return json.loads(stored)
