@@ -7,18 +7,21 @@ what JSON holds, without secrets.
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from enum import Enum
+from functools import partial
 from typing import Any
 
 from .drawing import WORKS, Export, Show, Step
 from .errors import Conflict, InvalidAnswer, NotFound
 from .feed import Feed
-from .fields import FieldSpec
-from .files import File, FileId
+from .fields import FieldSpec, FormSpec, Secret
+from .files import File, FileId, Files, Sink
 from .plugins import Plugins
 from .runs import Answers, Run, Runs, RunView
 from .shows import Table
+from .shows.exports import make
 from .ui import _key_text as key_text
 from .worker import Call, folder_of
 from .workflow import Broken, Workflow
@@ -27,6 +30,8 @@ __all__ = ["Commands", "key_text", "schema", "settled", "typed", "under_way"]
 
 ROWS = 50      # rows of a table that is shown; an export holds them all
 READ_S = 10.0  # seconds for what an author's objects may take to become data
+EXPORT_S = 60.0  # seconds for making a download
+CHANGES = ("revert", "undo", "finalise", "unlock", "stop", "go-on", "continue")
 
 
 def typed(step: Step, value: Any) -> Answers:
@@ -39,28 +44,38 @@ def typed(step: Step, value: Any) -> Answers:
                  "true": "yes", "false": "no"}
         given = words.get(str(value).strip().casefold())
         return {"value": [given] if given else [str(value)]}
-    assert step.field is not None  # the kinds that run are not answered
-    if step.kind == "form":
+    if isinstance(step.field, FormSpec):
         if not isinstance(value, Mapping):
             raise InvalidAnswer(f"{step.label} has several fields: give an object with a value for each.")
-        return {f"value.{name}": _texts(step.field, each) for name, each in value.items()}
+        if strange := [name for name in value if name not in step.field.fields]:
+            known = ", ".join(step.field.fields)
+            raise InvalidAnswer(f"{step.label} has no field {strange[0]}.", hint=f"It has {known}.")
+        return {f"value.{name}": _texts(step.field.fields[name], each) for name, each in value.items()}
+    assert step.field is not None  # the kinds that run are not answered
     return {"value": _texts(step.field, value)}
 
 
 def _texts(spec: FieldSpec, value: Any) -> list[str | FileId]:
-    if isinstance(value, str | FileId):
-        return [value]
-    if value is None:
-        return []
-    if isinstance(value, File):
-        return [value.id]
-    if isinstance(value, Mapping) and isinstance(value.get("file"), str):
-        return [FileId(value["file"])]
-    if isinstance(value, bool) and spec.kind == "yes_no":
+    if spec.kind == "upload":
+        id = value.get("file", "") if isinstance(value, Mapping) else getattr(value, "id", value)
+        return [FileId(id)] if id else []
+    if spec.kind == "choices" and isinstance(value, list | tuple | set | frozenset):
+        return [text for each in value for text in _option(spec, each)]
+    if spec.kind in ("choice", "choices"):
+        return [*_option(spec, value)]
+    if spec.kind == "yes_no" and isinstance(value, bool):
         return ["yes"] if value else []
-    if isinstance(value, list | tuple | set | frozenset):
-        return [text for each in value for text in _texts(spec, each)]
-    return [spec.text(value)]
+    return [value] if isinstance(value, str) else [*spec.texts(value)]
+
+
+def _option(spec: FieldSpec, value: Any) -> list[str]:
+    """The text of an option, of which `value` is the text or the value; what is neither is refused later."""
+    if value is None or value in spec.options:
+        return [] if value is None else [value]
+    for text, option in zip(spec.options, spec.values, strict=True):
+        if value == option or value == getattr(option, "value", option):
+            return [text]
+    return [str(value)]
 
 
 def schema(step: Step) -> dict[str, Any]:
@@ -68,27 +83,7 @@ def schema(step: Step) -> dict[str, Any]:
     if step.approve is not None:
         return {"type": "boolean", "title": step.label,
                 "description": f"true: {step.approve.yes}. false: {step.approve.no}."}
-    return field_schema(step.field) if step.field is not None else {}
-
-
-def field_schema(spec: FieldSpec) -> dict[str, Any]:
-    """The JSON schema of one field."""
-    found: dict[str, Any] = {"title": spec.label}
-    if spec.kind == "choice":
-        found["enum"] = [*spec.values, *([None] if spec.nullable else [])]
-    elif spec.kind == "upload":
-        found |= {"type": "object", "properties": {"file": {"type": "string"}}, "required": ["file"],
-                  "description": "Send the file first; this is the id that came back."}
-    else:
-        kind = {"whole_number": "integer", "yes_no": "boolean"}.get(spec.kind, "string")
-        found["type"] = [kind, "null"] if spec.nullable else kind
-    if spec.max_length is not None:
-        found["maxLength"] = spec.max_length
-    if spec.help and "description" not in found:
-        found["description"] = spec.help
-    if spec.default is not None:
-        found["default"] = plain_data(spec.default)
-    return found
+    return step.field.json_schema() if step.field is not None else {}
 
 
 def under_way(view: RunView) -> bool:
@@ -109,6 +104,10 @@ async def settled(runs: Runs, feed: Feed, key: str) -> RunView:
 
 def plain_data(value: Any) -> Any:
     """A value as JSON holds it: files by name and id, frames and models as they write themselves."""
+    if isinstance(value, Secret):
+        return None
+    if isinstance(value, Enum):
+        return value.value
     if value is None or isinstance(value, str | int | float | bool):
         return value if value == value else None  # JSON knows no NaN
     if isinstance(value, File):
@@ -123,14 +122,15 @@ def plain_data(value: Any) -> Any:
         return dump(mode="json")
     if hasattr(value, "__iter__") and not isinstance(value, bytes):
         return [plain_data(each) for each in value]
-    return str(getattr(value, "value", value))
+    return str(value)
 
 
 class Commands:
     """The commands. Each gives what JSON holds, and raises what a page would show."""
 
-    def __init__(self, runs: Runs, plugins: Plugins, feed: Feed) -> None:
-        self._runs, self._plugins, self._feed = runs, plugins, feed
+    def __init__(self, runs: Runs, plugins: Plugins, files: Files, *, max_upload: int) -> None:
+        """`max_upload`: bytes of a file where its question says nothing else."""
+        self._runs, self._plugins, self._files, self._max_upload = runs, plugins, files, max_upload
 
     # reading
 
@@ -169,28 +169,50 @@ class Commands:
         if view.drawing.error is not None:
             raise view.drawing.error
         if step is None or step.kind in WORKS or name not in ("", step.slug, step.label):
-            waits = f"It waits for {step.label}." if step is not None else "It is complete."
-            raise Conflict(f"{key} does not ask for {name or 'an answer'} now.", hint=waits)
+            raise Conflict(f"{key} does not ask for {name or 'an answer'} now.", hint=_waits(step))
         await self._runs.answer(key, step.slug, typed(step, value), rev=view.form_rev if rev is None else rev)
         return await self.read(key)
 
     async def change(self, key: str, what: str, name: str = "", *, by: str) -> dict[str, Any]:
-        """Revert to a step, undo, finalise or unlock: `what` is one of these words."""
+        """Change a run in one of the ways of `CHANGES`. `name`: the slug or label of the step, where it needs one."""
         if what == "revert":
-            await self._runs.revert(key, await self._slug(key, name))
-        else:
-            one: dict[str, Callable[..., Any]] = {
-                "undo": self._runs.undo, "finalise": self._runs.finalise, "unlock": self._runs.unlock}
-            await one[what](key)
+            await self._runs.revert(key, (await self._step(key, name)).slug)
+        elif what in ("undo", "finalise", "unlock"):
+            await getattr(self._runs, what)(key)
         return await self.read(key)
+
+    # files
+
+    @asynccontextmanager
+    async def receive(self, key: str, endpoint: str, name: str, *, owner: str) -> AsyncIterator[Sink]:
+        """Store a file for the open question of a run, or of a workflow before its first answer.
+
+        Raises `Conflict` where no file is asked for, `TooLarge`.
+        """
+        view = await (self._runs.draw(key) if key else self._runs.draw_new(endpoint))
+        step = view.drawing.open
+        if step is None or step.field is None or step.field.kind != "upload":
+            raise Conflict("No file is asked for now.", hint=_waits(step))
+        limit = self._max_upload if step.field.max_mb is None else int(step.field.max_mb * 1_000_000)
+        async with self._files.receive(name, run=owner, step=step.slug, max_bytes=limit) as sink:
+            yield sink
+
+    async def export(self, key: str, name: str) -> tuple[str, bytes]:
+        """A download of a run: its name, and what is in it. Raises `NotFound`."""
+        view = await self._runs.draw(key)
+        for item in view.drawing.items:
+            if isinstance(item, Export) and name in (item.name, item.slug):
+                making = Call(partial(make, item.name, item.data), folder_of(view.workflow.fn))
+                return item.name, await making.result(EXPORT_S)
+        raise NotFound(f"{key} has no download {name[:80]}.")
 
     # within
 
-    async def _slug(self, key: str, name: str) -> str:
+    async def _step(self, key: str, name: str) -> Step:
         view = await self._runs.draw(key)
         for step in view.drawing.items:
             if isinstance(step, Step) and name in (step.slug, step.label):
-                return step.slug
+                return step
         raise NotFound(f"{key} has no step {name[:80]}.")
 
     def _declared(self, found: Workflow | Broken) -> dict[str, Any]:
@@ -217,6 +239,10 @@ class Commands:
             facts["error"] = {"error": error.message, "hint": error.hint, "file": error.file, "line": error.line}
         facts["open"] = _open(view)
         return facts
+
+
+def _waits(step: Step | None) -> str:
+    return f"It waits for {step.label}." if step is not None else "It is complete."
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -250,8 +276,3 @@ def _shown(thing: Any) -> Any:
     if isinstance(thing, Table):
         return {"table": plain_data(thing.sorted(thing.sort)[:ROWS]), "rows": len(thing)}
     return {"kind": type(thing).__name__}
-
-
-def as_text(data: Any) -> str:
-    """JSON as it is sent."""
-    return json.dumps(data, ensure_ascii=False, default=str)

@@ -6,7 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from typing import Self
 
+from .archive import Archive
 from .clock import Clock
+from .commands import Commands
 from .config import Settings
 from .context import Context
 from .conversation import Conversations
@@ -17,6 +19,7 @@ from .folder import DataFolder
 from .llm import Llm
 from .narrator import Narrator
 from .plugins import Plugins
+from .plugins_watch import Watch
 from .replies import Replies
 from .runs import Runs
 from .secrets import Secrets
@@ -32,9 +35,12 @@ class Core:
         self.feed = Feed(self.db)
         self.tasks = Tasks()
         self.plugins = plugins or Plugins(settings)
+        self.watch = Watch(self.db, self.feed, clock, self.tasks, self.plugins)
         self.files = Files(folder.path / "files", self.db, clock)
         self.secrets = Secrets(folder.path / "secrets.json")
         self.runs = Runs(self.db, self.feed, clock, self.plugins, self.files, self.secrets, twice=settings.dev)
+        self.archive = Archive(self.db, self.feed, clock, self.plugins, self.files, self.runs)
+        self.commands = Commands(self.runs, self.plugins, self.files, max_upload=settings.max_upload)
         self.llm = Llm(settings, self.db, self.feed, clock, self.tasks)
         self.conversations = Conversations(self.db, self.feed, clock)
         self.context = Context(self.conversations, self.plugins, self.runs)
@@ -55,12 +61,15 @@ class Core:
             core = cls(settings, clock or Clock(), folder, plugins)
             try:
                 core.plugins.load()
+                core.watch.recover()
                 core.conversations.recover()
                 core.narrator.recover()
+                core.archive.recover()
                 await core.runs.recover()
                 core.llm.start()
                 core.replies.start()
                 core.narrator.start()
+                core.watch.start()
                 core.tasks.start(core.db.check_large(), name="check of the database")
                 yield core
             finally:

@@ -15,6 +15,7 @@ from loguru import logger
 
 from ..core import Core
 from ..errors import TooLarge
+from .problems import API
 from .slots import naming
 
 Scope = MutableMapping[str, Any]
@@ -29,7 +30,8 @@ SINGLE = frozenset((b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"
                     b"authorization"))
 FOREIGN = "Host is not ours"
 FORM = re.compile(rb"application/x-www-form-urlencoded *(?:;.*)?", re.I | re.S)
-PARTS = ("/runs/", "/files/")  # of pages; no link elsewhere leads to them
+JSON = re.compile(rb"application/json *(?:;.*)?", re.I | re.S)
+PARTS = ("/runs/", "/files/", API)  # of pages, and for programs; no link elsewhere leads to them
 TICKET_S = 300  # a slow computer may need minutes to start its browser
 
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -57,6 +59,7 @@ class Guard:
         self.closing: list[Callable[[], None]] = []
         self._needed = settings.token
         self._token = core.folder.secret("token").encode()
+        self._command = core.folder.secret("cli.token").encode()  # of commands and programs
         self._cookie = f"treadle-{settings.port}".encode()
         self._hosts = {f"{name}:{settings.port}".encode() for name in ("127.0.0.1", "localhost", "[::1]")}
         if settings.port == 80:
@@ -89,15 +92,20 @@ class Guard:
             await self._refuse(scope, receive, send, 403, reason)
             return
         if self._needed and not (static or bearer or scope["path"] == "/login" or self._signed_in(headers)):
+            from .problems import unknown_program
             from .routes.login import unknown_browser
 
+            if scope["path"].startswith(API):
+                await unknown_program()(scope, receive, send)
+                return
             await unknown_browser(scope, headers.get(b"sec-fetch-site", b""))(scope, receive, send)
             return
         if headers.get(b"sec-fetch-dest") == b"document":
             send = naming(send, headers.get(b"cookie", b""), self.port)
         safe = scope["method"] in SAFE
         upload = not safe and any(path.fullmatch(scope["path"]) for path in self.uploads)
-        if not safe and not upload and b"content-type" in headers and not FORM.fullmatch(headers[b"content-type"]):
+        kind = JSON if scope["path"].startswith(API) else FORM
+        if not safe and not upload and b"content-type" in headers and not kind.fullmatch(headers[b"content-type"]):
             await self._refuse(scope, receive, send, 415, "the body is no form")  # what reads uploads reads all kinds
             return
         limit = None if upload else self.max_body
@@ -145,7 +153,8 @@ class Guard:
 
     def _bearer(self, headers: dict[bytes, bytes]) -> bool:
         scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
-        return scheme.lower() == b"bearer" and compare_digest(given.strip(), self._token)
+        return scheme.lower() == b"bearer" and any(  # both are compared: how long it takes says nothing
+            [compare_digest(given.strip(), token) for token in (self._command, self._token)])
 
     def _signed_in(self, headers: dict[bytes, bytes]) -> bool:
         for pair in headers.get(b"cookie", b"").split(b";"):
@@ -180,7 +189,8 @@ class Guard:
         from .problems import refused
 
         logger.warning("refused {} {}: {}", scope["method"], ascii(scope["path"][:80]), reason)
-        await refused(status, self._address, foreign=reason == FOREIGN)(scope, receive, send)
+        program = scope["path"].startswith(API)
+        await refused(status, self._address, foreign=reason == FOREIGN, program=program)(scope, receive, send)
 
     async def _too_large(self, scope: Scope, receive: Receive, send: Send) -> None:
         from .problems import too_large

@@ -9,20 +9,21 @@ from __future__ import annotations
 import difflib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from typing import Any
 
 from loguru import logger
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from ..core import Core
 from ..errors import InvalidAnswer, NotFound, Refused, TreadleError
 from .components.icons import icon
 from .deps import Web
 
+API = "/api/"  # what stands below it is for programs, which are told as JSON
 LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"  # none that are read as another
 NAMES = {400: "Not understood", 404: "No such page", 405: "Not possible here", 409: "Changed meanwhile",
          413: "Too large", 422: "Not accepted", 507: "The disk is full"}
@@ -71,6 +72,8 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TreadleError)
+    if request.scope["path"].startswith(API) and isinstance(error, Refused) and error.message:
+        return _as_json(error.status, error.message, error.hint, getattr(error, "fields", None))
     if isinstance(error, NotFound):
         return _not_found(request, error)
     facts = ""
@@ -128,6 +131,8 @@ def _web(request: Request) -> Web:
 
 def _draw(request: Request, status: int, message: str, hint: str, more: str = "", field: str = "") -> Response:
     """A page in the shell; for htmx a fragment, or a notice on top where the page itself was not asked for."""
+    if request.scope["path"].startswith(API):
+        return _as_json(status, message or "There is no such address.", hint)
     from .layout import page, plain_page
 
     title = NAMES.get(status, "Something failed")
@@ -160,11 +165,24 @@ def _safe(html: str) -> Any:
     return NotStr(html)
 
 
-def refused(status: int, address: str, *, foreign: bool) -> Response:
+def _as_json(status: int, error: str, hint: str, fields: Mapping[str, str] | None = None) -> Response:
+    """What a program is told: the sentence, what to do next, and of a form the sentence by each bad field."""
+    return JSONResponse({"error": error, "hint": hint, "fields": dict(fields or {})}, status)
+
+
+def unknown_program() -> Response:
+    """The guard's answer to a program without the token."""
+    return _as_json(401, "This needs the token.", "Send it as Authorization: Bearer; it is in data/cli.token.")
+
+
+def refused(status: int, address: str, *, foreign: bool, program: bool = False) -> Response:
     """The guard's answer to a request that is not ours: no shell, no names. `address`: our own, or "".
 
     `foreign`: it came by a name that is not ours, by which the styles would be refused too.
     """
+    if program:
+        return _as_json(status, "This request was refused.", "" if status == 403 and foreign else
+                        "Send the token as Authorization: Bearer, and JSON as application/json.")
     from .layout import plain_page
 
     where = f'<a class="btn line" href="{escape(address)}">Open Treadle</a>' if address else ""

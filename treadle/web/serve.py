@@ -98,6 +98,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
         guard = create_app(core)
         logs.hide(core.folder.secret("token"))
         logs.hide(core.folder.secret("key"))
+        logs.hide(core.folder.secret("cli.token"))
         config = uvicorn.Config(
             guard, http="h11", ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False,
             server_header=False, timeout_graceful_shutdown=GRACE_S, timeout_keep_alive=30,

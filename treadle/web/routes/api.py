@@ -1,0 +1,148 @@
+"""`/api/...`: workflows and runs as JSON, for programs. docs/reference/api.md shows a call of each.
+
+Who may ask is the guard's to say, what is accepted the core's; here a request becomes a command, and back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ...commands import CHANGES
+from ...core import Core
+from ...errors import NotFound, Refused
+from ...runs import new_owner
+from ...shows.exports import MEDIA, ending
+from ..deps import Web
+from .files import download_headers
+
+uploads = [r"/api/(?:runs|workflows)/[^/]+/files"]  # these count for themselves
+
+CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+Handler = Callable[[Request, Core], Awaitable[Any]]
+
+
+def _json(handler: Handler, status: int = 200) -> Callable[[Request], Awaitable[Response]]:
+    """A handler whose result is the answer. Errors become JSON where those of pages become pages."""
+    async def answer(request: Request) -> Response:
+        return JSONResponse(await handler(request, request.app.state.core), status)
+
+    return answer
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The object that was sent; an empty one where nothing was."""
+    data = await request.body()
+    try:
+        found = json.loads(data) if data else {}
+    except (ValueError, RecursionError) as error:
+        raise Refused("The body is no JSON.", hint="Send an object as application/json.") from error
+    if not isinstance(found, dict):
+        raise Refused("The body is no JSON object.", hint='Send one such as {"value": "Ada"}.')
+    return found
+
+
+def _by(request: Request) -> str:
+    return "command line" if "authorization" in request.headers else "person"
+
+
+async def workflows(request: Request, core: Core) -> Any:
+    """Every workflow, in the order of the menu."""
+    return core.commands.workflows()
+
+
+async def workflow(request: Request, core: Core) -> Any:
+    """One workflow and its first question."""
+    return await core.commands.workflow(request.path_params["endpoint"])
+
+
+async def runs(request: Request, core: Core) -> Any:
+    """The newest runs: `?workflow=`, `?unfinished=1` or `0`."""
+    asked = request.query_params
+    unfinished = {"1": True, "0": False}.get(asked.get("unfinished", ""))
+    return core.commands.runs(asked.get("workflow", ""), unfinished=unfinished)
+
+
+async def begin(request: Request, core: Core) -> Any:
+    """Make a run of the first answer."""
+    sent = await _body(request)
+    return await core.commands.begin(request.path_params["endpoint"], sent.get("value"), by=_by(request),
+                                     client_id=_client_id(str(sent.get("client_id") or "")))
+
+
+async def read(request: Request, core: Core) -> Any:
+    """A run as it is now."""
+    return await core.commands.read(request.path_params["key"])
+
+
+async def answer(request: Request, core: Core) -> Any:
+    """Answer the open question."""
+    sent, rev = await _body(request), None
+    if "rev" in sent:
+        if not isinstance(sent["rev"], int):
+            raise Refused("rev is the number that came with the question.")
+        rev = sent["rev"]
+    if "value" not in sent:
+        raise Refused("There is no value in the body.", hint='Send {"value": ...}; null for no answer.')
+    return await core.commands.answer(request.path_params["key"], str(sent.get("step") or ""), sent["value"], rev=rev,
+                                      by=_by(request))
+
+
+async def change(request: Request, core: Core) -> Any:
+    """Revert, undo, finalise, unlock, stop, go on."""
+    what, sent = request.path_params["what"], await _body(request)
+    if what not in CHANGES:
+        raise NotFound(f"A run cannot be asked to {what[:40]}.", hint=f"It can: {', '.join(CHANGES)}.")
+    return await core.commands.change(request.path_params["key"], what, str(sent.get("step") or ""), by=_by(request))
+
+
+async def file(request: Request, core: Core) -> Any:
+    """Take a file for a question: the body is the file, `?name=` its name. Its id is the answer's value."""
+    asked, commands = request.query_params, core.commands
+    key, endpoint = request.path_params.get("key", ""), request.path_params.get("endpoint", "")
+    owner = key or new_owner(_client_id(asked.get("client_id", ""), needed=True))
+    async with commands.receive(key, endpoint, asked.get("name") or "file", owner=owner) as sink:
+        async for chunk in request.stream():
+            await sink.write(chunk)
+    return {"file": sink.file.id, "name": sink.file.name, "size": sink.file.size}
+
+
+async def export(request: Request) -> Response:
+    """A download of a run, by the name it was exported under."""
+    web = Web.of(request)
+    name, data = await web.core.commands.export(request.path_params["key"], request.path_params["name"])
+    return Response(data, media_type=MEDIA[ending(name)], headers=download_headers(web, name))
+
+
+def _client_id(given: str, *, needed: bool = False) -> str:
+    if (given or needed) and not CLIENT_ID.fullmatch(given):
+        raise Refused("client_id is 8 to 64 letters, digits, - and _.",
+                      hint="Make one up for each run: sent twice, it is one run.")
+    return given
+
+
+async def nothing(request: Request) -> Response:
+    """What is not there."""
+    raise NotFound("There is no such address.", hint="GET /api/workflows lists the workflows; docs/reference/api.md "
+                   "all addresses.")
+
+
+routes = [
+    Route("/api/workflows", _json(workflows)),
+    Route("/api/workflows/{endpoint}", _json(workflow)),
+    Route("/api/workflows/{endpoint}/runs", _json(begin, 201), methods=["POST"]),
+    Route("/api/workflows/{endpoint}/files", _json(file, 201), methods=["POST"]),
+    Route("/api/runs", _json(runs)),
+    Route("/api/runs/{key}", _json(read)),
+    Route("/api/runs/{key}/answer", _json(answer), methods=["POST"]),
+    Route("/api/runs/{key}/files", _json(file, 201), methods=["POST"]),
+    Route("/api/runs/{key}/exports/{name}", export),
+    Route("/api/runs/{key}/{what}", _json(change), methods=["POST"]),
+    Route("/api/{rest:path}", nothing),
+]
