@@ -73,13 +73,17 @@ def TableBox(table: Table, n: int, *, base: str, url: Url) -> str:
             f"{TableForm(table, n, base=base, url=url)}</div>")
 
 
-def TableForm(table: Table, n: int, *, base: str, url: Url, sort: str = "", page: int = 1, query: str = "") -> str:
-    """A page of a table and what sorts, searches and turns it: one form, which works without JavaScript too."""
+def TableForm(table: Table, n: int, *, base: str, url: Url, sort: str = "", page: int = 1, query: str = "",
+              where: str = "") -> str:
+    """A page of a table and what sorts, searches and turns it: one form, which works without JavaScript too.
+
+    `where`: its place below `base` if that is no show; it is left as it is when what stands around it is redrawn.
+    """
     shown = table.page(sort=sort, number=page, query=query)
-    name, at = _name(base, n), escape(url(f"{base}/shows/{n}"))
+    name, at = _name(base, n), escape(url(f"{base}/{where or f'shows/{n}'}"))
     searches = len(table) >= SEARCH_FROM
     trigger = "submit, input changed delay:300ms from:&quot;find input&quot;" if searches else "submit"
-    view = " data-view" if (shown.sort, shown.number, query) != (table.sort, 1, "") else ""
+    view = " data-view" if where or (shown.sort, shown.number, query) != (table.sort, 1, "") else ""
     return (f'<form class="data" id="{name}" method="get" action="{at}" hx-get="{at}" hx-target="this" '
             f'hx-swap="outerMorph settle:0" hx-sync="this:replace" hx-trigger="{trigger}"{view}>'
             f'{_search(table, name, query) if searches else ""}'
