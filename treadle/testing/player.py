@@ -125,10 +125,10 @@ def _sheets(data: bytes) -> dict[str, list[dict[str, Any]]]:
 
 
 class _Now(Clock):
-    """Time in which nobody waits: a retry comes at once. Limits are those of the real time."""
+    """Time in which nobody waits: a retry comes almost at once. Limits are those of the real time."""
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(min(seconds, 0.01))
 
 
 class _Given(Plugins):
@@ -141,20 +141,24 @@ class _Given(Plugins):
     def load(self, **_: Any) -> None:
         """Nothing is read before a test names it."""
 
+    def state(self) -> object:
+        """Nothing is watched."""
+        return None
+
     def give(self, workflow: Workflow) -> Workflow:
         """Take this one, as it is: what a test has replaced in its module counts."""
-        module = workflow.fn.__module__.split(".")
-        code = workflow.code or (module[1] if len(module) > 1 and module[1].startswith("v_") else "test")
-        return self._given.setdefault(workflow.endpoint, replace(workflow, code=code))
+        known = self._given.get(workflow.endpoint)
+        if known is None or known.fn is not workflow.fn:
+            module = getattr(workflow, "call", workflow.fn).__module__.split(".")
+            code = module[1] if len(module) > 1 and module[1].startswith("v_") else f"test-{id(workflow.fn)}"
+            known = self._given[workflow.endpoint] = replace(workflow, code=workflow.code or code)
+        return known
 
     def get(self, endpoint: str) -> Any:
         """The given one, else that of the folder."""
-        if endpoint not in self._given and not self._loaded():
+        if endpoint not in self._given and not self.all():
             super().load()
         return self._given.get(endpoint) or super().get(endpoint)
-
-    def _loaded(self) -> bool:
-        return bool(self.all())
 
 
 class Player:
