@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parent.parent  # the folder of server.py, plugins/ and static/
 
 
@@ -23,6 +24,7 @@ class Settings:
     dev: bool = False           # every replay runs twice, and a difference is an error
     demo: bool = False          # answers come from a built-in, labelled canned model
     ollama_host: str = field(default_factory=lambda: os.environ.get("OLLAMA_HOST", ""))
+    cluster: str = field(default_factory=lambda: os.environ.get("TREADLE_CLUSTER", ""))  # of a Dask scheduler
     settle_s: float = 0.3       # an arrival is due this long after its own click
     max_body: int = 1_000_000   # bytes of a form
     max_upload: int = 200_000_000  # bytes of one uploaded file

@@ -224,7 +224,7 @@ hx("before-swap", ({ctx, tasks}, event) => {
       if (text().value === failed.value) write("");
       hush("unsent");
     } // what is half typed here stays, whatever another tab did
-    if (ctx.request?.method === "GET" && /^run-/.test(target?.id)
+    if (ctx.request?.method === "GET" && /^(run-|page$)/.test(target?.id)
       && all("[id]", target).some((field) => touched.has(field)
         && !fragment.getElementById(field.id))) event.preventDefault();
   }

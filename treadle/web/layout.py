@@ -37,13 +37,15 @@ def title_tag(title: str) -> str:
     return f"<title>{escape(title)} · Treadle</title>"
 
 
-def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = "", status: int = 200) -> Response:
+def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = "", status: int = 200,
+         follow: bool = False) -> Response:
     """Answer with a page. `body` goes into the column of #main and begins with its head (an h1).
 
     `endpoint`: the place it belongs to, "docs", or "" for none. A fragment brings along what outside #main names the
-    place. Draws without awaiting: the cursor of the stream is read before the state.
+    place. `follow`: the page is what a GET of its place gives, and is drawn again when the plugin was saved. Draws
+    without awaiting: the cursor of the stream is read before the state.
     """
-    inside = f'<div class="wrap">{draw(body)}</div>'
+    inside = f'<div class="wrap" id="page">{draw(body)}{shell.follows(endpoint) if follow else ""}</div>'
     place = web.core.plugins.get(endpoint) if endpoint not in PAGES else None
     name = place.title if place else PAGES.get(endpoint, title)
     ask = "Ask about Treadle" if endpoint in ("home", *PAGES) else f"Ask about {name}"

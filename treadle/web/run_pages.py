@@ -12,9 +12,11 @@ from loguru import logger
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..errors import PluginError
-from ..replay import Drawing, Show, Step
+from ..replay import Drawing, Show, Step, replay
 from ..runs import Run, RunView
 from ..worker import Call, Overdue, blame, folder_of, shown
+from ..workflow import Page
+from .components.home import FirstUse
 from .components.runs import RunBody, RunRows, is_held
 from .components.shows import SHORT
 from .components.steps import Drawn, Refusal, run_path
@@ -44,11 +46,25 @@ async def new_page(web: Web, endpoint: str, refusal: Refusal | None = None, *, c
     steps = len(view.workflow.steps)
     rows = [RunRows(runs.list(endpoint, unfinished=unfinished, limit=LISTED), drawn, steps=lambda _: steps, named=named)
             for unfinished, named in ((True, "Unfinished runs"), (False, "Finished runs"))]
+    needs = FirstUse(view.workflow, web.core.watch.asks(view.workflow))
     await prepare(web)
-    answer = page(web, title=view.title, body=(body, *rows), endpoint=endpoint, status=status)
+    answer = page(web, title=view.title, body=(needs, body, *rows), endpoint=endpoint, status=status,
+                  follow=refusal is None)
     if refusal is not None:
         answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page it was sent from
     return answer
+
+
+async def author_page(web: Web, item: Page) -> Response:
+    """A page of an author's components, drawn anew each time."""
+    drawing = await replay(item, (), open_file=web.core.files.get, twice=web.core.settings.dev)
+    if drawing.open is not None:
+        drawing = Drawing(error=PluginError("A page asks nothing", file=item.file, line=drawing.open.line,
+                                            hint="What asks is a workflow: declare it with @workflow."))
+    view = RunView(None, item, drawing)
+    body = await _drawing(view, _explained(view, drawn_for(web)), None)
+    await prepare(web)
+    return page(web, title=item.title, body=body, endpoint=item.endpoint, follow=True)
 
 
 async def run_page(web: Web, key: str, refusal: Refusal | None = None, *, status: int = 200) -> Response:

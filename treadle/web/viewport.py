@@ -21,6 +21,7 @@ from ..core import Core
 from .components.chat import ComposerAction, Earlier, MessageRow
 from .components.model import Condition, ModelPicker
 from .components.runs import run_changed
+from .components.shell import places_changed
 from .live import Live, thinking_of
 from .markdown import render_reply
 
@@ -228,6 +229,7 @@ class Viewport:
         yield partial("#earlier", "outerHTML", str(Earlier(self.conversation, before)))
         yield self._composer()
         yield from self._model()
+        yield from self._places(after)
         for run in self._db.rows("SELECT key FROM runs WHERE rev > ? ORDER BY rev DESC LIMIT ?", (after, RUNS)):
             yield run_changed(run["key"])
 
@@ -263,8 +265,13 @@ class Viewport:
             yield partial("#announce", "innerHTML", escape(said))
         if self._db.first("SELECT 1 FROM settings WHERE key = 'model.status' AND rev > ?", (after,)):
             yield from self._model()
+        yield from self._places(after)
         for run in self._db.rows("SELECT key FROM runs WHERE rev > ?", (after,)):
             yield run_changed(run["key"])
+
+    def _places(self, after: int) -> Iterator[str]:
+        if changed := self._core.watch.changed_since(after):
+            yield places_changed(changed)
 
     def _said(self, reply: Message, after: int) -> str:
         """What is announced of a reply that has changed: that it is coming, and the whole once it is drawn."""

@@ -11,8 +11,9 @@ from fasthtml.common import NotStr
 
 from ...runs import Run
 from ...workflow import Broken, Workflow
+from .icons import icon
 from .runs import RunRows
-from .shell import place_link
+from .shell import KINDS, place_link
 from .shows import prose
 from .steps import Drawn
 
@@ -39,9 +40,13 @@ def HomePage(places: Sequence[Workflow | Broken], unfinished: Sequence[Run], dra
 
 @lru_cache(maxsize=16)
 def _listed(places: tuple[Workflow | Broken, ...], title: str, chat: str) -> str:
-    cards = "".join(_card(place, chat) for place in places)
-    return (f'<section class="sec" aria-labelledby="places"><header><h2 id="places">{title}</h2></header>'
-            f'<div class="places">{cards}</div></section>') if cards else ""
+    parts = []
+    for kind, named in KINDS.items():
+        if cards := "".join(_card(place, chat) for place in places if place.kind == kind):
+            name, heading = ("places", title) if not parts else (f"places-{kind}", named)
+            parts.append(f'<section class="sec" aria-labelledby="{name}"><header><h2 id="{name}">{heading}</h2>'
+                         f'</header><div class="places">{cards}</div></section>')
+    return "".join(parts)
 
 
 def _waiting(number: int) -> str:
@@ -69,5 +74,27 @@ def _steps(places: Sequence[Workflow | Broken]) -> Callable[[str], int]:
 def about(place: Workflow | Broken) -> str:
     """What a card says of a place: the author's Markdown as plain words, as the whole card is one link."""
     if isinstance(place, Broken):
-        return "This workflow does not load at present."
+        return f"This {place.kind} does not load at present."
     return unescape(re.sub(r"<[^>]+>", "", prose(place.about or place.message))).strip()
+
+
+def FirstUse(place: Workflow, needs: Sequence[str]) -> NotStr:
+    """What a plugin reaches, before it is started for the first time. Starting it allows that."""
+    if not needs:
+        return NotStr("")
+    rows = "".join(f'<li>{icon(sign)}<div><span class="nm">{name}</span><p class="sub">{escape(said)}</p></div></li>'
+                   for sign, name, said in map(_need, needs))
+    number = "one thing" if len(needs) == 1 else f"{('two', 'three', 'four')[min(len(needs), 4) - 2]} things"
+    return NotStr(
+        '<ol class="steps" id="needs"><li class="step decide"><span class="mark">!</span><section class="card" '
+        'aria-labelledby="needs-h"><div class="card-head"><h2 id="needs-h">Before the first use</h2>'
+        f"<p>{escape(place.title)} asks for {number}. Starting it allows that; it is asked again only when this list "
+        f'grows.</p></div><div class="card-body"><ul class="rows full">{rows}</ul></div></section></li></ol>')
+
+
+def _need(need: str) -> tuple[str, str, str]:
+    kind, _, host = need.partition(":")
+    return {"network": ("arrow-up-right", "Network", f"It fetches from {host.strip()}." if host else
+                        "It fetches from any site you name."),
+            "files": ("folder", "Files", "It reads or writes files on this computer."),
+            "model": ("message-square", "Model", "It sends what you answer to the model you have chosen.")}[kind]

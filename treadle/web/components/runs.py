@@ -61,7 +61,7 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotS
     error = drawing.error or (refusal.fault if refusal is not None else None)
     if drawing.error is not None:
         at = run_path(run) if run is not None else f"/{quote(workflow.endpoint)}"
-        items.append(FailedStep(workflow.title, at, drawn, begun=run is not None))
+        items.append(FailedStep(view, drawing.error, at, drawn))
     later = "Not answered" if run is not None and run.state == "finished" else "Later"
     items += [WaitCard(entry.label, str(entry.number), later) if entry.needed
               else WaitCard(entry.label, "–", "Not needed") for entry in entries if isinstance(entry, Ahead)]
@@ -122,7 +122,8 @@ def _head(view: RunView, entries: Sequence[Entry], drawn: Drawn) -> str:
     focus = can_take_focus(drawn.focus and (view.drawing.open is None or run is None or run.state != "open"))
     if run is None:
         return (f'<div class="head"><div class="row"><div><h1{focus}>{escape(view.title)}</h1>'
-                f"{prose(view.workflow.message)}</div></div>{track}</div>")
+                f"{prose(view.workflow.message) if view.workflow.kind != 'page' else ''}"
+                f"</div></div>{track}</div>")
     steps = f"{states.count('done')} of {len(states)} {'step' if len(states) == 1 else 'steps'}" if states else ""
     if run.state == "finished":
         text = f"Finished {when(run.updated_at, drawn.now)}.{f' {steps}.' if steps else ''}"
@@ -146,6 +147,8 @@ def _reverted(view: RunView, drawn: Drawn) -> str:
 def _start(view: RunView, base: str, drawn: Drawn) -> str:
     """A workflow whose first step is no question begins with a button."""
     if view.run is not None or view.drawing.open is not None or view.drawing.error is not None:
+        return ""
+    if view.workflow.kind == "page":
         return ""
     at = escape(drawn.url(base))
     return (f'<form method="post" action="{at}" hx-post="{at}" hx-target="#main" hx-push-url="true" '

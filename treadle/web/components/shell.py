@@ -132,7 +132,8 @@ def live(conversation: int, since: str, endpoint: str) -> str:
     """
     stream = f"/events/{conversation}?since={quote(since)}&amp;at={quote(endpoint)}"
     return (f'<div id="live" hidden hx-sse-connect="{stream}" hx-swap="none" hx-sync="this:drop" '
-            'hx-trigger="load, every 15s, retry, visibilitychange from:document"></div>')
+            'hx-trigger="load, every 15s, retry, visibilitychange from:document"></div>'
+            '<div class="live" id="menu-live" hidden></div>')
 
 
 def chat_pane(*, model: str, earlier: str, log: str, condition: str, composer: str, place: str, endpoint: str,
@@ -187,6 +188,23 @@ def words(conversation: int) -> str:
         f'{icon("copy", small=True)}</button></div>'
         '<button class="btn line" type="button" data-do="retry">Try now</button>'
         "</section>"))
+
+
+def follows(endpoint: str) -> str:
+    """Where the stream says that the plugin of this page was loaded anew."""
+    return f'<div class="live" id="at-{escape(endpoint)}-live" hidden></div>'
+
+
+def places_changed(endpoints: Iterable[str]) -> str:
+    """What the stream sends when plugins were loaded anew: every page fetches the menu, one of theirs itself."""
+    def fetching(within: str, path: str, target: str, swap: str) -> str:
+        return (f'<hx-partial hx-target="#{within}-live" hx-swap="innerHTML settle:0"><div hx-get="{path}" '
+                f'hx-trigger="load" hx-target="#{target}" hx-swap="{swap} settle:0" hx-sync="closest .live:replace">'
+                "</div></hx-partial>")
+
+    pages = "".join(fetching(f"at-{escape(endpoint)}", place_path(endpoint), "page", "outerMorph")
+                    for endpoint in ("home", *endpoints))
+    return fetching("menu", "/home/menu", "menu", "innerMorph") + pages
 
 
 def places_of(plugins: Iterable[object]) -> tuple[Place, ...]:

@@ -1,17 +1,21 @@
 """The pages of the menu: home, each workflow before its first answer, and each run."""
 
+from urllib.parse import urlsplit
+
 from fasthtml.core import APIRouter
 from starlette.convertors import StringConvertor, register_url_convertor
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ...errors import NotFound
 from ...plugins import RESERVED
-from ...workflow import HOME, Broken
+from ...workflow import HOME, Broken, Page
+from ..components import shell
 from ..components.faults import BrokenPage
 from ..components.home import HomePage
+from ..components.runs import RunRows
 from ..deps import Web
 from ..layout import page, prepare
-from ..run_pages import LISTED, drawn_for, new_page, run_page
+from ..run_pages import LISTED, author_page, drawn_for, new_page, run_page
 
 ar = APIRouter()
 
@@ -33,7 +37,15 @@ async def home(web: Web) -> Response:
     unfinished = runs.list(unfinished=True, limit=1000)  # all are counted, and the newest listed
     body = HomePage(web.core.plugins.all(), unfinished, drawn_for(web), listed=LISTED,
                     returning=bool(runs.list(limit=1)), chat=web.url(""))
-    return page(web, title="Home", body=body, endpoint=HOME.endpoint)
+    return page(web, title="Home", body=body, endpoint=HOME.endpoint, follow=True)
+
+
+@ar.get("/home/menu")
+async def menu(web: Web) -> Response:
+    """The inside of the menu, for an open page after a plugin was loaded anew."""
+    at = urlsplit(web.request.headers.get("hx-current-url", "")).path.strip("/").partition("/")[0]
+    places = shell.places_of(web.core.plugins.all())
+    return HTMLResponse(shell.menu(places, at or HOME.endpoint, web.url("")))
 
 
 @ar.get("/{endpoint:place}")
@@ -45,8 +57,14 @@ async def place(web: Web, endpoint: str) -> Response:
     if found is HOME:
         return RedirectResponse(web.url("/"), status_code=303)
     if isinstance(found, Broken):
+        unfinished = web.core.runs.list(endpoint, unfinished=True, limit=1000)
+        drawn = drawn_for(web)
+        rows = RunRows(unfinished[:LISTED], drawn, steps=lambda _: 0, named="Unfinished runs")
         await prepare(web)
-        return page(web, title=found.title, body=BrokenPage(found, drawn_for(web)), endpoint=endpoint)
+        body = (BrokenPage(found, drawn, waiting=len(unfinished)), rows)
+        return page(web, title=found.title, body=body, endpoint=endpoint, follow=True)
+    if isinstance(found, Page):
+        return await author_page(web, found)
     return await new_page(web, endpoint)
 
 

@@ -38,7 +38,8 @@ async def begin(request: Request) -> Response:
     endpoint = request.path_params["endpoint"]
     if web.core.plugins.get(endpoint) is None:
         raise NotFound("")
-    step = (await web.core.runs.draw_new(endpoint)).drawing.open
+    view = await web.core.runs.draw_new(endpoint)
+    step = view.drawing.open
     answers: Answers = {}
     try:
         answers = await _read(web, step, lambda fields: new_owner(_client_id(fields)), watch=_watch(request))
@@ -48,6 +49,7 @@ async def begin(request: Request) -> Response:
             raise
         return await new_page(web, endpoint, _refusal(step.slug, answers, error), client_id=_client_id(answers),
                               status=error.status)
+    web.core.watch.accept(view.workflow)
     return RedirectResponse(web.url(run_path(run)), status_code=303)
 
 
