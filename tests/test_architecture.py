@@ -25,12 +25,14 @@ PLUGINS = [path for path in PYTHON if path.parent == ROOT / "plugins"]
 
 # Each module imports only modules above it in this list: errors knows nothing, core knows all.
 LAYERS = [
-    "errors", "clock", "config", "text", "folder", "logs", "schema", "db", "feed", "tasks", "files",
+    "errors", "clock", "config", "text", "folder", "logs", "schema", "db", "feed", "tasks", "files", "llm", "progress",
     "fields_parse", "fields_spec", "fields_form", "fields", "secrets", "calls", "results", "drawing", "worker",
-    "shows", "workflow", "ui", "replay", "plugins_code", "plugins_folders", "plugins",
-    "plugins_watch", "checking", "answers", "runs",
+    "shows", "workflow", "ui", "replay", "steps", "plugins_code",
+    "jobs_results", "jobs_calls", "jobs_cluster", "jobs_executors", "jobs_run", "jobs_items", "jobs_llm", "jobs",
+    "plugins_folders", "plugins",
+    "plugins_watch", "checking", "answers", "facts", "drawings", "run", "advance", "runs",
     "importers", "archive", "commands", "conversation", "narrator",
-    "llm", "context", "replies", "core", "testing",
+    "context", "replies", "core", "testing",
 ]
 LATE = {"httpx", "ollama", "pydantic", "pygments", "nh3", "sqlite_utils", "markdown_it", "mdit_py_plugins"}
 WEB_ONLY = {"fasthtml", "starlette", "uvicorn", "fastcore"}

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 from loguru import logger
 
@@ -233,13 +233,15 @@ class Llm:
 
     # -- replies
 
-    async def chat(self, messages: list[dict[str, str]], *, model: str) -> AsyncGenerator[Piece, None]:
+    async def chat(self, messages: list[dict[str, str]], *, model: str, format: Any = None
+                   ) -> AsyncGenerator[Piece, None]:
         """Yield the reply piece by piece, as the model writes it; the last piece has `done`.
 
-        Pieces may split a word, never a character, but an escaped surrogate pair. The first one may take 10 minutes,
-        each other one 60 seconds. Closing (`contextlib.aclosing`) or cancelling closes the connection to the model at
-        once, also before the first piece. Raises `OllamaDown` if nothing answers at the address, and then the status
-        says so already; `ModelMissing` if `model` is not installed; `ModelError` for every other fault.
+        `format`: a JSON schema that the reply is held to. Pieces may split a word, never a character, but an escaped
+        surrogate pair. The first one may take 10 minutes, each other one 60 seconds. Closing (`contextlib.aclosing`)
+        or cancelling closes the connection to the model at once, also before the first piece. Raises `OllamaDown` if
+        nothing answers at the address, and then the status says so already; `ModelMissing` if `model` is not
+        installed; `ModelError` for every other fault.
         """
         if self._settings.demo:
             async for part in demo.reply(self._clock):
@@ -248,7 +250,7 @@ class Llm:
         first, address = True, self.status.address
         try:
             await self._import()
-            async with aclosing(post_lines(address, "/api/chat", request(messages, model, window=WINDOW),
+            async with aclosing(post_lines(address, "/api/chat", request(messages, model, window=WINDOW, format=format),
                                            clock=self._clock, first_s=FIRST_S, idle_s=IDLE_S)) as lines:
                 async for line in lines:
                     part = piece(line)

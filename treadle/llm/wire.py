@@ -189,11 +189,11 @@ def installed(answer: Any) -> tuple[InstalledModel, ...]:
     return tuple(found[:MODELS_MOST])
 
 
-def request(messages: list[dict[str, str]], model: str, *, window: int) -> dict[str, Any]:
-    """The body of a request for a reply. `window`: tokens the model keeps in view."""
+def request(messages: list[dict[str, str]], model: str, *, window: int, format: Any = None) -> dict[str, Any]:
+    """The body of a request for a reply. `window`: tokens the model keeps in view. `format`: a JSON schema."""
     from ollama import Options
 
-    return {"model": model, "messages": messages, "stream": True,
+    return {"model": model, "messages": messages, "stream": True, **({"format": format} if format else {}),
             "options": Options(num_ctx=window).model_dump(exclude_none=True)}
 
 

@@ -1,0 +1,338 @@
+"""Jobs: what runs for a run. There is one way in which they last: their rows.
+
+A `job` stores its result, an `each` every item's as it comes. So a server that was killed goes on at the item it was
+at. What runs is owned by the server, never by a request. It ends in one place, `settle`, by compare-and-set. Ended by
+a cancellation without Stop, when the server goes down, it writes nothing, and the next start goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from loguru import logger
+
+from .calls import item_digests
+from .clock import Clock
+from .config import Settings
+from .db import Database
+from .drawing import Step
+from .errors import Conflict, NotFound, StorageError, TreadleError
+from .feed import Feed
+from .files import Files
+from .jobs_executors import Executors
+from .jobs_items import DEATHS, DIED, Items, insert
+from .jobs_llm import Messages, answer
+from .jobs_results import Result, Unstorable
+from .jobs_run import Calls
+from .llm import Llm
+from .progress import Said
+from .tasks import Tasks
+from .workflow import Workflow
+
+AGAIN_S = 1.0    # between two tries to save what the disk refused
+ENDED_KEPT = 20  # lines of what has ended lately
+FAULT = "Treadle failed while this ran; the log says where."
+LOCKED = "This run is finished and locked."
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What is seen of a job that runs. `done` of `total`, None where nobody knows; `failed`: items. `log`: its last
+    lines. `eta_s`: seconds left, None where they cannot be told."""
+
+    done: float
+    total: float | None
+    text: str
+    log: list[str]
+    started_at: float
+    eta_s: float | None
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """One line of the list under the bell. `state`: running, done, failed or stopped; `live` only while it runs."""
+
+    run: str
+    step_id: int
+    slug: str
+    label: str
+    title: str
+    state: str
+    live: Live | None
+    ended_at: float | None
+    error: str = ""
+
+
+@dataclass
+class Job:
+    """A job that runs, in memory. `began`: monotonic. `first`: what was done by then. `ended`: it has been settled, or
+    nobody wants it any more."""
+
+    run: str
+    id: int
+    step: Step
+    workflow: Workflow
+    title: str
+    said: Said
+    started_at: float
+    began: float
+    first: float = 0
+    items: Items | None = None
+    task: asyncio.Task[None] | None = None
+    ended: bool = False
+
+
+class Jobs:
+    """All that runs. Lives on the event loop.
+
+    `advance` is awaited with a run's key whenever something of it has ended, or is to run again; `messages` gives what
+    the model is sent for an llm step of a run. Core sets both.
+    """
+
+    advance: Callable[[str], Awaitable[Any]]
+    messages: Callable[[str, str], Awaitable[Messages]]
+
+    def __init__(self, settings: Settings, db: Database, feed: Feed, clock: Clock, tasks: Tasks, files: Files,
+                 llm: Llm) -> None:
+        self._db, self._feed, self._clock, self._tasks = db, feed, clock, tasks
+        self._files, self._llm, self._max_file = files, llm, settings.max_upload
+        self._executors = Executors(str(settings.data / "code"), settings.cluster)
+        self._live: dict[int, Job] = {}
+        self._ended: deque[JobLine] = deque(maxlen=ENDED_KEPT)
+
+    # --- from the start to the end of the server
+
+    def recover(self) -> None:
+        """At the start: note what ran when the server died. One that ended well did not die."""
+        with self._db.transaction():
+            if not self._db.execute("DELETE FROM meta WHERE key = 'ended'").rowcount:
+                self._db.execute("UPDATE steps SET deaths = deaths + 1 WHERE state = 'running' AND kind = 'job'")
+                self._db.execute("UPDATE items SET deaths = deaths + 1 WHERE state = 'running' AND step IN "
+                                 "(SELECT id FROM steps WHERE state = 'running')")
+
+    def close(self) -> None:
+        """At the end, when the tasks are cancelled: what ran goes on at the next start. Worker processes end."""
+        self._executors.close()
+        with self._db.transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES ('ended', '1')")
+
+    # --- commands
+
+    def start(self, run: str, step_id: int, step: Step, workflow: Workflow) -> None:
+        """Run a step whose row is 'running'. What runs already, or need not run, is left alone."""
+        row = self._db.first("SELECT s.*, r.title FROM steps s JOIN runs r ON r.key = s.run WHERE s.id = ?", (step_id,))
+        if step_id in self._live or row is None or row["state"] != "running" or step.work is None:
+            return
+        job = Job(run, step_id, step, workflow, row["title"], Said(row["log"]),
+                  row["started_at"] or self._clock.now(), self._clock.monotonic())
+        self._live[step_id] = job
+        work = self._run(job) if row["deaths"] < DEATHS else self._end(job, Result("failed", error=DIED))
+        job.task = self._tasks.start(work, name=f"{step.kind} {step.slug} of {run}")
+
+    async def stop(self, run: str, slug: str, *, by: str = "person") -> None:
+        """Stop it: its row says so when this returns. Nothing when it does not run. Raises `NotFound`."""
+        row = self._row(run, slug)
+        if self._settle(row["id"], "stopped", by=by):
+            await self._db.durable()
+            await self.advance(run)
+
+    async def go_on(self, run: str, slug: str, *, by: str = "person") -> None:
+        """Run what was stopped or has failed again; of an `each` what has no result. Nothing when it runs or is done.
+
+        Raises `NotFound`, and `Conflict` when the run is locked.
+        """
+        row = self._row(run, slug)
+        if row["state"] not in ("stopped", "failed"):
+            return
+        with self._feed.change() as rev:
+            if row["state"] == "failed":
+                self._db.execute("DELETE FROM items WHERE step = ? AND state = 'failed'", (row["id"],))
+            self._db.execute("UPDATE steps SET state = 'running', error = '', details = '', deaths = 0, rev = ?, "
+                             "answered_at = NULL, by = ? WHERE id = ? AND state = ?",
+                             (rev, by, row["id"], row["state"]))
+            self._touch(run, rev)
+            self._tell(run, by, "tried again" if row["state"] == "failed" else "went on", row["label"])
+        await self._db.durable()
+        await self.advance(run)
+
+    async def continue_with(self, run: str, slug: str, *, by: str = "person") -> None:
+        """Accept of an `each` the results there are. Nothing when it runs or is done. Raises as `go_on` does."""
+        row = self._row(run, slug)
+        if row["kind"] != "each":
+            raise Conflict("There is nothing to continue with.", hint="Try it again.")
+        if row["state"] not in ("stopped", "failed"):
+            return
+        if self._settle(row["id"], "done", was=row["state"], by=by, what="continued"):
+            await self._db.durable()
+            await self.advance(run)
+
+    def drop(self, run: str) -> None:
+        """End what runs for steps that are no longer there or no longer run. Writes nothing: a revert, or a deleted
+        run, has done that."""
+        for job in [job for job in self._live.values() if job.run == run]:
+            row = self._db.first("SELECT 1 FROM steps s JOIN runs r ON r.key = s.run WHERE s.id = ? AND "
+                                 "s.state = 'running' AND r.deleted = 0", (job.id,))
+            if row is None:
+                self._let_go(job, "stopped", "")
+
+    # --- looking
+
+    def live(self, step_id: int) -> Live | None:
+        """What is seen of a step that runs."""
+        job = self._live.get(step_id)
+        if job is None:
+            return None
+        items, said = job.items, job.said
+        done: float = items.done + items.failed if items is not None else said.done
+        total = items.total if items is not None else said.total
+        elapsed, eta = self._clock.monotonic() - job.began, None
+        if total and done > job.first and elapsed > 0:
+            eta = max(0.0, (total - done) * elapsed / (done - job.first))
+        return Live(done, total, said.text, list(said.log), job.started_at, eta, items.failed if items else 0)
+
+    def panel(self) -> list[JobLine]:
+        """What runs, the newest first, then what has ended lately."""
+        running = [self._line(job, "running", live=self.live(job.id)) for job in self._live.values()]
+        return [*reversed(running), *self._ended]
+
+    def _line(self, job: Job, state: str, *, live: Live | None = None, error: str = "") -> JobLine:
+        return JobLine(job.run, job.id, job.step.slug, job.step.label, job.title, state, live,
+                       None if live else self._clock.now(), error)
+
+    # --- one of them
+
+    async def _run(self, job: Job) -> None:
+        """Run one to its end. Cancelled without Stop, the server goes down: nothing is written."""
+        kinds = {"job": self._job, "each": self._each, "llm": self._ask}
+        try:
+            result = await kinds[job.step.kind](job)
+        except (TreadleError, Unstorable) as error:
+            result = Result("failed", error=getattr(error, "message", str(error)))
+        except Exception:  # noqa: BLE001 - whatever fails, a job must end
+            logger.exception("{} of {} failed", job.step.slug, job.run)
+            result = Result("failed", error=FAULT)
+        await self._end(job, result)
+
+    async def _end(self, job: Job, result: Result) -> None:
+        while not job.ended:
+            try:
+                self._settle(job.id, result.state, value=result.value or None, error=result.error,
+                             details=result.details, file=result.ending)
+                break
+            except StorageError as error:
+                logger.error("{} of {} cannot be saved yet: {}", job.step.slug, job.run, error.message)
+                await self._clock.sleep(AGAIN_S)
+        await self.advance(job.run)
+
+    async def _job(self, job: Job) -> Result:
+        work = job.step.work
+        assert work is not None
+        result = await Calls(self._executors, self._clock, work, job.said).result(work.args)
+        if result.rows is not None:
+            await insert(self._db, job.id, ((n, "", row) for n, row in enumerate(result.rows)))
+            return Result("done")  # what is in the rows is read by whoever draws the run
+        return await self._filed(job, result, "")
+
+    async def _each(self, job: Job) -> Result:
+        work = job.step.work
+        assert work is not None and work.items is not None
+        values: list[Any] = await self._executors.in_thread(list, work.items)
+        digests = await self._executors.in_thread(lambda: list(item_digests(work.fn, values)))
+        items = job.items = Items(self._db, self._files, job.run, job.id, digests)
+        await items.load()
+        job.first = items.done + items.failed
+        calls = Calls(self._executors, self._clock, work, job.said)
+
+        async def slot() -> None:
+            number = items.take()
+            while number is not None:
+                result = await calls.result((values[number],), alone=number in items.suspects)
+                number = await self._put(job, items, number, await self._filed(job, result, f"-{number + 1}"))
+
+        async with asyncio.TaskGroup() as slots:
+            for _ in range(min(work.workers, items.total)):
+                slots.create_task(slot())
+        if items.failed and work.failed == "ask":
+            return Result("failed", error=f"{items.failed} of {items.total} failed.")
+        return Result("done")  # what is in the rows is read by whoever draws the run
+
+    async def _put(self, job: Job, items: Items, number: int, result: Result) -> int | None:
+        while True:
+            try:
+                return items.put(number, result, result.ending)
+            except StorageError as error:
+                logger.error("an item of {} of {} cannot be saved yet: {}", job.step.slug, job.run, error.message)
+                await self._clock.sleep(AGAIN_S)
+
+    async def _ask(self, job: Job) -> Result:
+        work = job.step.work
+        assert work is not None
+        return await answer(self._llm, lambda: self.messages(job.run, work.prompt), work.schema, job.said)
+
+    async def _filed(self, job: Job, result: Result, number: str) -> Result:
+        """A result that is a file, with the file stored."""
+        if result.data is None:
+            return result
+        name = f"{job.step.slug}{number}.{result.ending}"
+        try:
+            async with self._files.receive(name, run=job.run, step=f"{job.step.slug}{number}",
+                                           max_bytes=self._max_file) as sink:
+                await sink.write(result.data)
+        except TreadleError as error:
+            return Result("failed", error=error.message)
+        assert sink.file is not None
+        return Result("done", f'{{"file": "{sink.file.id}"}}', ending=sink.file.id)
+
+    # --- the one place where something ends
+
+    def _settle(self, step_id: int, state: str, *, value: str | None = None, error: str = "", details: str = "",
+                file: str = "", was: str = "running", by: str = "", what: str = "stopped") -> bool:
+        """End a step, once: only one whose row is in the state `was`. Nothing of it counts afterwards."""
+        row = self._db.first("SELECT run, slug, label, log FROM steps WHERE id = ? AND state = ?", (step_id, was))
+        if row is None:
+            return False
+        job = self._live.get(step_id)
+        log = "\n".join(job.said.log) if job is not None else row["log"]
+        with self._feed.change() as rev:
+            self._db.execute("UPDATE steps SET state = ?, value = ?, error = ?, details = ?, log = ?, answered_at = ?, "
+                             "rev = ? WHERE id = ? AND state = ?",
+                             (state, value, error, details, log, self._clock.now(), rev, step_id, was))
+            self._db.execute("DELETE FROM items WHERE step = ? AND state = 'running'", (step_id,))
+            if file:
+                self._files.keep(file, run=row["run"], step=row["slug"])
+            self._touch(row["run"], rev)
+            if by:
+                self._tell(row["run"], by, what, row["label"])
+        if job is not None:
+            self._let_go(job, state, error)
+        return True
+
+    def _let_go(self, job: Job, state: str, error: str) -> None:
+        del self._live[job.id]
+        job.ended = True
+        self._ended.appendleft(self._line(job, state, error=error))
+        if job.task is not None and job.task is not asyncio.current_task():
+            job.task.cancel()
+
+    def _touch(self, run: str, rev: int) -> None:
+        self._db.execute("UPDATE runs SET advance_due = 1, rev = ?, updated_at = ? WHERE key = ?",
+                         (rev, self._clock.now(), run))
+
+    def _tell(self, run: str, by: str, what: str, label: str) -> None:
+        self._db.execute("INSERT INTO history (run, at, by, what, label) VALUES (?, ?, ?, ?, ?)",
+                         (run, self._clock.now(), by, what, label))
+
+    def _row(self, run: str, slug: str) -> Any:
+        row = self._db.first("SELECT s.*, r.state AS run_state FROM steps s JOIN runs r ON r.key = s.run WHERE "
+                             "s.run = ? AND s.slug = ? AND s.kind IN ('job', 'each', 'llm') AND s.state != 'reverted' "
+                             "AND r.deleted = 0", (run, slug))
+        if row is None:
+            raise NotFound(f"This run has no job {slug[:80]}.")
+        if row["run_state"] != "open":
+            raise Conflict(LOCKED, hint="Unlock it to change it.")
+        return row

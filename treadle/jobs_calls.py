@@ -1,0 +1,47 @@
+"""One call of an author's function, where it runs: in a thread, in a worker process or on a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
+
+from .calls import inner
+from .jobs_results import Result, Unstorable, encode, given
+from .progress import Progress, Said, Stopped, printed
+from .worker import blame, folder_of
+
+UNKNOWN = os.sep + "\0"  # the folder of no file
+
+
+def call(fn: Any, args: Sequence[Any], said: Said, over: Callable[[], bool]) -> Result:
+    """Call `fn`; nothing is raised. What it prints goes to `said`; `over`: whether it is to end."""
+    try:
+        with printed(said):
+            return encode(_begin(fn, args, said, over)(), inner(fn))
+    except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
+        return failed(error, fn)
+
+
+async def call_here(fn: Any, args: Sequence[Any], said: Said, over: Callable[[], bool]) -> Any:
+    """Await a coroutine function; what it returns is not encoded yet. Raises what it raises."""
+    with printed(said):
+        work: Coroutine[Any, Any, Any] = _begin(fn, args, said, over)()
+        return await work
+
+
+def _begin(fn: Any, args: Sequence[Any], said: Said, over: Callable[[], bool]) -> Callable[[], Any]:
+    bound = len(fn.args) if isinstance(fn, partial) else 0
+    values, more = given(inner(fn), args, bound, Progress(said, over))
+    return partial(fn, *values, **more)
+
+
+def failed(error: BaseException, fn: Any) -> Result:
+    """What an error of an author's function is kept as. Call it where their `__str__` may run."""
+    if isinstance(error, Stopped):
+        return Result("stopped")
+    if isinstance(error, Unstorable):
+        return Result("failed", error=str(error), details=str(error))
+    problem = blame(error, folder_of(inner(fn)) or UNKNOWN)
+    return Result("failed", error=problem.message, details=problem.details)

@@ -1,0 +1,116 @@
+"""The items of an `each` as rows: which are done, which come next, and what all of it is known by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+from .db import Database
+from .files import Files
+from .jobs_results import Result
+
+SLICE = 50_000  # bytes of rows read or written before others get their turn
+CHUNK = 200     # rows written before they do
+DEATHS = 3      # of the server, and what ran at all of them is held to be the reason
+DIED = "It was running each of the three times the server died, and may be what ended it."
+TOO_LONG = "One item can have a result of 1 MB at most. Return less, a frame or bytes."
+
+
+async def rows_of(db: Database, step: int, columns: str) -> AsyncIterator[Any]:
+    """The rows of a step in order, a slice at a time."""
+    last: int | None = -1
+    while last is not None:
+        size, start, last = 0, last, None
+        for row in db.execute(f"SELECT number, {columns} FROM items WHERE step = ? AND number > ? ORDER BY number",
+                              (step, start)):
+            yield row
+            size += 50 + sum(len(part) for part in row if isinstance(part, str))
+            if size > SLICE:
+                last = row["number"]
+                break
+        await asyncio.sleep(0)
+
+
+async def insert(db: Database, step: int, rows: Iterable[tuple[int, str, str]]) -> None:
+    """Store results that are there already: number, digest and JSON. What is there stays."""
+    waiting = list(rows)
+    for at in range(0, len(waiting), CHUNK):
+        with db.transaction():
+            db.connection.executemany("INSERT OR IGNORE INTO items (step, number, digest, state, value) "
+                                      "VALUES (?, ?, ?, 'done', ?)",
+                                      [(step, *row) for row in waiting[at:at + CHUNK]])
+        await asyncio.sleep(0)
+
+
+class Items:
+    """Those of one `each` that runs. Lives on the event loop."""
+
+    def __init__(self, db: Database, files: Files, run: str, step: int, digests: list[str]) -> None:
+        self._db, self._files, self._run, self._step, self._digests = db, files, run, step, digests
+        self.total, self.done, self.failed = len(digests), 0, 0
+        self.suspects: set[int] = set()  # what ran when the server died, twice
+        self._waiting: deque[int] = deque()
+
+    async def load(self) -> None:
+        """Find what is done. Rows of other arguments go."""
+        known: dict[int, tuple[str, int]] = {}
+        wrong: list[tuple[int, int]] = []
+        async for row in rows_of(self._db, self._step, "digest, state, deaths"):
+            number = row["number"]
+            if number < self.total and row["digest"] == self._digests[number]:
+                known[number] = (row["state"], row["deaths"])
+            else:
+                wrong.append((self._step, number))
+        with self._db.transaction():
+            self._db.connection.executemany("DELETE FROM items WHERE step = ? AND number = ?", wrong)
+        for number in range(self.total):
+            state, deaths = known.get(number, ("", 0))
+            if state == "running" and deaths >= DEATHS:
+                self._put(number, Result("failed", error=DIED))
+                self._count("failed")
+            elif state in ("done", "failed"):
+                self._count(state)
+            elif state == "running" and deaths >= DEATHS - 1:
+                self.suspects.add(number)
+                self._waiting.appendleft(number)
+            else:
+                self._waiting.append(number)
+
+    def take(self) -> int | None:
+        """The next one, marked as running; None at the end."""
+        return self._commit(None, None, "")
+
+    def put(self, number: int, result: Result, file: str = "") -> int | None:
+        """Store a result and take the next, in one transaction. `file`: the id of one it made.
+
+        Raises `StorageError`, and then nothing is stored or taken.
+        """
+        return self._commit(number, Result("failed", error=TOO_LONG) if result.rows is not None else result, file)
+
+    def _commit(self, number: int | None, result: Result | None, file: str) -> int | None:
+        next = self._waiting[0] if self._waiting else None
+        with self._db.transaction():
+            if file:
+                self._files.keep(file, run=self._run, step=f"{self._step}/{number}")
+            if number is not None and result is not None:
+                self._put(number, result)
+            if next is not None:
+                self._db.execute("INSERT INTO items (step, number, digest, state) VALUES (?, ?, ?, 'running') "
+                                 "ON CONFLICT DO UPDATE SET state = 'running'", (self._step, next, self._digests[next]))
+        if next is not None:
+            self._waiting.popleft()
+        if result is not None:
+            self._count(result.state)
+        return next
+
+    def _put(self, number: int, result: Result) -> None:
+        self._db.execute("INSERT OR REPLACE INTO items (step, number, digest, state, value, error, details) "
+                         "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                         (self._step, number, self._digests[number], result.state,
+                          result.value if result.state == "done" else None, result.error, result.details))
+
+    def _count(self, state: str) -> None:
+        self.done += state == "done"
+        self.failed += state == "failed"
