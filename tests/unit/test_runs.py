@@ -9,7 +9,8 @@ import pytest
 from tests.clock import ManualClock
 from treadle.errors import Conflict, InvalidAnswer, NotFound, PluginError
 from treadle.replay import Step
-from treadle.runs import FACTS_LENGTH, Runs, RunView, summary
+from treadle.facts import LENGTH as FACTS_LENGTH
+from treadle.runs import Runs, RunView, summary
 
 
 async def answer(runs: Runs, key: str, slug: str, value: str, **options):
@@ -257,7 +258,7 @@ async def test_a_failed_undo_leaves_the_open_step(runs, feed):
 
 async def test_of_two_reverts_at_once_the_earlier_step_is_the_one_named(runs):
     key = await begun(runs)
-    runs._drawings.clear()  # so that both are drawn before either is written
+    runs._drawings._kept.clear()  # so that both are drawn before either is written
     await asyncio.gather(runs.revert(key, "where"), runs.revert(key, "days"))
     assert runs.get(key).reverted_to == "Where" and done(await runs.draw(key)) == {}
     assert (await runs.undo(key)).complete

@@ -1,0 +1,106 @@
+"""Runs as they are drawn: with which code, and the last drawings kept, as replay is pure."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .drawing import Drawing, Step, Stored
+from .errors import NotFound, PluginError
+from .fields import OpenFile
+from .plugins import Plugins
+from .replay import replay
+from .steps import Steps
+from .workflow import Workflow
+
+KEPT = 16  # drawings; they serve the pages of a table and the answer to a POST
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The code has changed so that a run cannot simply go on. `asked`: the step a new drawing stops at, if any."""
+
+    asked: Step | None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A drawing and the code it came from. `newer`: a newer one is there than the one its step runs with."""
+
+    workflow: Workflow
+    drawing: Drawing
+    changed: Changed | None = None
+    newer: bool = False
+
+
+class Drawings:
+    """Draws runs. Writes nothing."""
+
+    def __init__(self, plugins: Plugins, steps: Steps, open_file: OpenFile, *, twice: bool) -> None:
+        self._plugins, self._steps, self._open_file, self._twice = plugins, steps, open_file, twice
+        self._kept: OrderedDict[tuple[str, str, int], Drawing] = OrderedDict()
+
+    async def of(self, run: str, endpoint: str, code: str, rows: Sequence[sqlite3.Row], rev: int, *,
+                 locked: bool) -> Drawn:
+        """Draw a run whose rows came from `code`.
+
+        A locked one is drawn with that; one where a step runs with the version that started it; any other with the
+        newest, if every answer and result comes in order and fits, and its `version` did not rise. Raises `NotFound`,
+        and the `PluginError` of a plugin that does not load.
+        """
+        stored = self._steps.stored(rows)
+        pinned = code if locked else next((row["version"] for row in rows if row["state"] == "running" or (
+            row["state"] == "done" and row["value"] is None)), "")
+        newest = self._version(endpoint)
+        if pinned and (held := self._held(endpoint, pinned)) is not None:
+            return Drawn(held, await self.draw(held, run, rev, stored), newer=held.code != newest.code)
+        drawing = await self.draw(newest, run, rev, stored)
+        if newest.code == code or drawing.error is not None:
+            return Drawn(newest, drawing, newer=_newer(drawing, newest))
+        before = self._held(endpoint, code) if code else None
+        if _fits(drawing, rows) and (before is None or newest.version <= before.version):
+            return Drawn(newest, drawing, newer=_newer(drawing, newest))
+        if before is None:
+            return Drawn(newest, drawing, Changed(drawing.open))
+        return Drawn(before, await self.draw(before, run, rev, stored), Changed(drawing.open))
+
+    async def draw(self, workflow: Workflow, run: str, rev: int, stored: Sequence[Stored]) -> Drawing:
+        """One replay, or the one that is kept of the same rows and code."""
+        name = (run or f"/{workflow.endpoint}", workflow.code, rev)
+        if name in self._kept:
+            self._kept.move_to_end(name)
+            return self._kept[name]
+        drawing = await replay(workflow, stored, open_file=self._open_file, twice=self._twice)
+        if drawing.error is None:
+            self._kept[name] = drawing
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return drawing
+
+    def _version(self, endpoint: str) -> Workflow:
+        found = self._plugins.version(endpoint)
+        if found.kind not in ("workflow", "tool"):  # home and pages are places, and nothing to run
+            raise NotFound(f"There is no workflow {endpoint[:80]}.", hint="Its file may have been renamed or removed.")
+        return found
+
+    def _held(self, endpoint: str, code: str) -> Workflow | None:
+        """That version, unless it is gone: then the newest has to do."""
+        try:
+            return self._plugins.version(endpoint, code)
+        except (NotFound, PluginError):
+            return None
+
+
+def _fits(drawing: Drawing, rows: Sequence[sqlite3.Row]) -> bool:
+    """Whether everything that was answered and done, and came in the last drawing, comes in this one in order."""
+    live = [(row["label"], row["key"]) for row in sorted(rows, key=lambda row: row["position"])
+            if row["state"] == "done" and row["position"]]
+    drawn = [(item.label, item.key) for item in drawing.items if isinstance(item, Step) and item.state == "done"]
+    return [name for name in drawn if name in set(live)] == live
+
+
+def _newer(drawing: Drawing, newest: Workflow) -> bool:
+    step = drawing.open
+    return step is not None and step.code not in ("", newest.code)

@@ -1,0 +1,204 @@
+"""The rows of steps and of their items: what is stored of a run. What writes is called inside a transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import TypeVar
+
+from .calls import FILE, item_digests
+from .db import Database
+from .drawing import WORKS, Step, Stored, Work
+from .files import File, Files
+from .results import PAGE, Row
+
+T = TypeVar("T")
+ANSWER_S = 10.0  # seconds the loop may take to answer a thread
+
+LIVE = "state NOT IN ('open', 'reverted')"
+HERE = "run = ? AND label = ? AND key = ?"
+
+
+class Rows:
+    """The items of one step, read in any thread: the connection belongs to the loop, which is asked."""
+
+    def __init__(self, db: Database, files: Files, step: int) -> None:
+        self._db, self._files, self._step = db, files, step
+        self._loop = asyncio.get_running_loop()
+        self._opened: dict[str, File] = {}
+
+    def page(self, number: int) -> list[Row]:
+        def work() -> list[Row]:
+            rows = [Row._make(row) for row in self._db.rows(
+                "SELECT number, state, value, error FROM items WHERE step = ? AND number >= ? AND number < ?",
+                (self._step, number * PAGE, (number + 1) * PAGE))]
+            self._opened = {id[1]: self._files.get(id[1]) for row in rows if row.value is not None
+                            and (id := FILE.fullmatch(row.value)) is not None}
+            return rows
+
+        return self._asked(work)
+
+    def done(self) -> list[int]:
+        return self._asked(lambda: [row["number"] for row in self._db.rows(
+            "SELECT number FROM items WHERE step = ? AND state = 'done' ORDER BY number", (self._step,))])
+
+    def open_file(self, id: str) -> File:
+        return self._opened.get(id) or self._asked(lambda: self._files.get(id))
+
+    def _asked(self, work: Callable[[], T]) -> T:
+        here = None
+        with suppress(RuntimeError):
+            here = asyncio.get_running_loop()
+        if here is self._loop or not self._loop.is_running():
+            return work()
+        answer: Future[T] = Future()
+
+        def tell() -> None:
+            try:
+                answer.set_result(work())
+            except Exception as error:  # noqa: BLE001 - it is raised in the thread that asked
+                answer.set_exception(error)
+
+        self._loop.call_soon_threadsafe(tell)
+        return answer.result(ANSWER_S)
+
+
+class Steps:
+    """The steps of all runs, by run."""
+
+    def __init__(self, db: Database, files: Files) -> None:
+        self._db, self._files = db, files
+
+    # reading
+
+    def rows(self, run: str) -> list[sqlite3.Row]:
+        """Every row but the open one, oldest first. `listed`: it has items."""
+        return self._db.rows("SELECT *, EXISTS (SELECT 1 FROM items WHERE step = steps.id) AS listed FROM steps "
+                             "WHERE run = ? AND state != 'open' ORDER BY id", (run,))
+
+    def stored(self, rows: Sequence[sqlite3.Row]) -> list[Stored]:
+        """The rows as replay takes them."""
+        return [Stored(row["label"], row["key"], row["kind"], row["value"], row["digest"], row["state"], row["id"],
+                       Rows(self._db, self._files, row["id"]) if row["listed"] or row["kind"] == "each" else None,
+                       row["error"], row["version"]) for row in rows]
+
+    def rev(self, run: str) -> int:
+        """The rev of the last answer, revert, undo or end of a job: what the form of the open step carries."""
+        row = self._db.one("SELECT max(rev) AS rev FROM steps WHERE run = ?", (run,))
+        return row["rev"] or 0
+
+    def unsealed(self, run: str) -> list[int]:
+        """Lists that are done, of which nobody has said yet what is in them."""
+        return [row["id"] for row in self._db.rows(
+            "SELECT id FROM steps WHERE run = ? AND state = 'done' AND value IS NULL", (run,))]
+
+    async def content(self, step: int) -> str:
+        """The JSON that stands for all items of a step: it changes with any of them."""
+        mixed, last = hashlib.sha256(), -1
+        while rows := self._db.rows("SELECT number, state, coalesce(value, error) AS text FROM items WHERE step = ? "
+                                    "AND number > ? ORDER BY number LIMIT ?", (step, last, PAGE)):
+            last = rows[-1]["number"]
+            mixed.update("".join(f"{row['number']} {row['state']} {row['text']}\n" for row in rows).encode())
+            await asyncio.sleep(0)  # others have their turn
+        return json.dumps(mixed.hexdigest()[:32])
+
+    async def usable(self, run: str, step: Step) -> list[tuple[int, int, int]]:
+        """Of an `each` that begins: number, and step and number of a result that an earlier one had for that item."""
+        work = step.work
+        if work is None or work.items is None:
+            return []
+        old: dict[str, tuple[int, int]] = {}
+        for row in self._db.rows(
+                "SELECT step, number, digest FROM items WHERE state = 'done' AND step IN (SELECT id FROM steps WHERE "
+                f"{HERE} AND kind = 'each' AND again = 0) ORDER BY step", (run, step.label, step.key)):
+            old[row["digest"]] = (row["step"], row["number"])
+        return await asyncio.to_thread(_matched, work, old) if old else []
+
+    # writing
+
+    def open(self, run: str, step: Step, rev: int) -> None:
+        """The row of the question that waits."""
+        self.retire(run, step)
+        self.insert(run, step, "open", rev, at=0.0)
+
+    def answer(self, run: str, step: Step, value: str, rev: int, *, by: str, at: float) -> None:
+        """A question and its answer, in the place of an older one."""
+        self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (run,))
+        self._db.execute("UPDATE steps SET undo = 0 WHERE run = ?", (run,))
+        self.retire(run, step, rev=rev)
+        self.insert(run, step, "done", rev, value=value, by=by, at=at)
+
+    def begin(self, run: str, step: Step, rev: int, *, code: str, at: float,
+              usable: Sequence[tuple[int, int, int]]) -> None:
+        """What is to run: with the result it had for these arguments, or with those of its items, or from nothing."""
+        assert step.work is not None
+        self.retire(run, step, rev=rev, spent=step.work.digest)
+        found = self._db.first(f"SELECT id FROM steps WHERE {HERE} AND kind = ? AND digest = ? AND state = 'reverted' "
+                               "AND was = 'done' AND value IS NOT NULL AND again = 0 ORDER BY rev DESC, id DESC",
+                               (run, step.label, step.key, step.kind, step.work.digest))
+        if found is not None:
+            self._db.execute("UPDATE steps SET state = 'done', undo = 0, position = ?, slug = ?, rev = ? WHERE id = ?",
+                             (step.number, step.slug, rev, found["id"]))
+            return
+        id = self.insert(run, step, "running", rev, code=code, at=at)
+        self._db.connection.executemany(
+            "INSERT INTO items (step, number, digest, state, value) SELECT ?, ?, digest, 'done', value FROM items "
+            "WHERE step = ? AND number = ?", [(id, *each) for each in usable])
+
+    def insert(self, run: str, step: Step, state: str, rev: int, *, value: str | None = None, by: str = "person",
+               code: str = "", at: float) -> int:
+        """One row. Its id."""
+        shown = step.approve or step.work
+        return self._db.execute(
+            "INSERT INTO steps (run, label, key, slug, kind, state, value, digest, position, answered_at, created_at, "
+            "version, by, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (run, step.label, step.key, step.slug, step.kind, state, value, shown.digest if shown else "", step.number,
+             at if state == "done" else None, at, code, by, rev)).lastrowid or 0
+
+    def retire(self, run: str, step: Step, *, rev: int | None = None, spent: str | None = None) -> None:
+        """What is stored of a step no longer counts, and stays as the default. `spent`: nor is a result used again
+        that has this digest, as it does not fit although it has."""
+        self._db.execute(f"UPDATE steps SET was = state, state = 'reverted', again = (digest IS ? AND state = 'done'), "
+                         f"rev = coalesce(?, rev) WHERE {HERE} AND {LIVE}",
+                         (spent, rev, run, step.label, step.key))
+
+    def place(self, run: str, drawn: Sequence[Step]) -> None:
+        """Write down where the live steps stand in a drawing; 0 for those that do not come in it. What came to no end
+        and does not come any more no longer counts."""
+        places = {(step.label, step.key): step.number for step in drawn}
+        for row in self._db.rows(f"SELECT id, label, key, position, state FROM steps WHERE run = ? AND {LIVE}", (run,)):
+            position = places.get((row["label"], row["key"]), 0)
+            if position != row["position"]:
+                self._db.execute("UPDATE steps SET position = ? WHERE id = ?", (position, row["id"]))
+            if not position and row["state"] != "done":
+                self._db.execute("UPDATE steps SET was = state, state = 'reverted' WHERE id = ?", (row["id"],))
+
+    def revert(self, run: str, step: Step, rev: int, *, undo: int) -> int:
+        """Ask a step and all after it again. How many counted until now."""
+        self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (run,))
+        found = self._db.execute(
+            f"UPDATE steps SET was = state, state = 'reverted', rev = ?, undo = ? AND NOT EXISTS (SELECT 1 FROM steps "
+            "AS old WHERE old.undo = 1 AND (old.run, old.label, old.key) = (steps.run, steps.label, steps.key)) "
+            f"WHERE run = ? AND {LIVE} AND (position = 0 OR position >= (SELECT position FROM steps WHERE {HERE} AND "
+            f"{LIVE}))", (rev, undo, run, run, step.label, step.key)).rowcount
+        if found and step.kind in WORKS:
+            self._db.execute(f"UPDATE steps SET again = 1 WHERE {HERE}", (run, step.label, step.key))
+        return found
+
+    def undo(self, run: str, rev: int) -> int:
+        """Give back what was reverted last. How many there are."""
+        self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (run,))
+        self._db.execute(f"UPDATE steps SET was = state, state = 'reverted', rev = ? WHERE run = ? AND {LIVE} AND "
+                         "position >= (SELECT min(position) FROM steps WHERE run = ? AND undo = 1 AND position > 0)",
+                         (rev, run, run))
+        return self._db.execute("UPDATE steps SET state = was, undo = 0, again = 0, rev = ? WHERE run = ? AND undo = 1",
+                                (rev, run)).rowcount
+
+
+def _matched(work: Work, old: dict[str, tuple[int, int]]) -> list[tuple[int, int, int]]:
+    return [(number, *old[name]) for number, name in enumerate(item_digests(work.fn, work.items or ())) if name in old]
