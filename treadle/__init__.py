@@ -9,17 +9,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .fields import Accept, Email, Json, LongText, Markdown, Range, Secret, Upload, Url
-from .workflow import workflow
+from .workflow import page, tool, workflow
 
 if TYPE_CHECKING:
     from .files import File
-    from .shows import Table, plain
+    from .progress import Progress, Stopped
+    from .results import Failed, Results
+    from .shows import Code, Diagram, Download, Graph, Image, Table, plain
     from .ui import Ui
 
-__all__ = ["Accept", "Email", "File", "Json", "LongText", "Markdown", "Range", "Secret", "Table", "Ui", "Upload", "Url",
-           "plain", "workflow"]
+__all__ = ["Accept", "Code", "Diagram", "Download", "Email", "Failed", "File", "Graph", "Image", "Json", "LongText",
+           "Markdown", "Progress", "Range", "Results", "Secret", "Stopped", "Table", "Ui", "Upload", "Url", "page", "plain", "tool", "workflow"]
 
-_LATE = {"File": "files", "Table": "shows", "Ui": "ui", "plain": "shows"}
+_LATE = {"Code": "shows", "Diagram": "shows", "Download": "shows", "Failed": "results", "File": "files",
+         "Graph": "shows", "Image": "shows", "Progress": "progress", "Results": "results", "Stopped": "progress",
+         "Table": "shows", "Ui": "ui", "plain": "shows"}
 
 
 def __getattr__(name: str) -> Any:

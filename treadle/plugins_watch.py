@@ -58,10 +58,9 @@ class Watch:
         """Look at the files once; load them if they changed and stayed so since the last look. What has changed."""
         state = await asyncio.to_thread(self._plugins.state)
         stable, self._seen = state == self._seen, state
-        if not stable or state == self._plugins.loaded:
+        if not stable or self._plugins.loaded in (None, state):
             return []
         changed = await self._plugins.reload()
-        self._plugins.loaded = state if self._plugins.loaded is None else self._plugins.loaded
         if changed:
             self._tell(changed)
             logger.info("plugins were loaded anew: {}", ", ".join(changed))
