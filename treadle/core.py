@@ -16,6 +16,7 @@ from .db import Database
 from .feed import Feed
 from .files import Files
 from .folder import DataFolder
+from .jobs import Jobs
 from .llm import Llm
 from .narrator import Narrator
 from .plugins import Plugins
@@ -38,15 +39,19 @@ class Core:
         self.watch = Watch(self.db, self.feed, clock, self.tasks, self.plugins)
         self.files = Files(folder.path / "files", self.db, clock)
         self.secrets = Secrets(folder.path / "secrets.json")
+        self.llm = Llm(settings, self.db, self.feed, clock, self.tasks)
+        self.jobs = Jobs(settings, self.db, self.feed, clock, self.tasks, self.files, self.llm)
         self.runs = Runs(self.db, self.feed, clock, self.plugins, self.files, self.secrets, twice=settings.dev)
         self.archive = Archive(self.db, self.feed, clock, self.plugins, self.files, self.runs)
         self.commands = Commands(self.runs, self.plugins, self.files, max_upload=settings.max_upload)
-        self.llm = Llm(settings, self.db, self.feed, clock, self.tasks)
         self.conversations = Conversations(self.db, self.feed, clock)
         self.context = Context(self.conversations, self.plugins, self.runs)
         self.replies = Replies(self.conversations, self.llm, self.context, clock, self.tasks, self.db)
         self.narrator = Narrator(self.db, self.feed, clock, self.tasks, self.plugins, self.conversations,
                                  settle_s=settings.settle_s)
+        self.runs.jobs, self.runs.fork, self.archive.stop = self.jobs, self.archive.fork, self.jobs.stop
+        self.jobs.advance, self.jobs.messages = self.runs.advance, self.context.step
+        self.watch.on_reload = self.runs.reloaded
 
     @classmethod
     @asynccontextmanager
@@ -65,6 +70,7 @@ class Core:
                 core.conversations.recover()
                 core.narrator.recover()
                 core.archive.recover()
+                core.jobs.recover()
                 await core.runs.recover()
                 core.llm.start()
                 core.replies.start()
@@ -74,4 +80,5 @@ class Core:
                 yield core
             finally:
                 await core.tasks.close()
+                core.jobs.close()
                 core.db.close()

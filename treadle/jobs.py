@@ -128,6 +128,8 @@ class Jobs:
         row = self._db.first("SELECT s.*, r.title FROM steps s JOIN runs r ON r.key = s.run WHERE s.id = ?", (step_id,))
         if step_id in self._live or row is None or row["state"] != "running" or step.work is None:
             return
+        if row["started_at"] is None:
+            self._db.execute("UPDATE steps SET started_at = ? WHERE id = ?", (self._clock.now(), step_id))
         job = Job(run, step_id, step, workflow, row["title"], Said(row["log"]),
                   row["started_at"] or self._clock.now(), self._clock.monotonic())
         self._live[step_id] = job
@@ -153,7 +155,7 @@ class Jobs:
             if row["state"] == "failed":
                 self._db.execute("DELETE FROM items WHERE step = ? AND state = 'failed'", (row["id"],))
             self._db.execute("UPDATE steps SET state = 'running', error = '', details = '', deaths = 0, rev = ?, "
-                             "answered_at = NULL, by = ? WHERE id = ? AND state = ?",
+                             "started_at = NULL, answered_at = NULL, by = ? WHERE id = ? AND state = ?",
                              (rev, by, row["id"], row["state"]))
             self._touch(run, rev)
             self._tell(run, by, "tried again" if row["state"] == "failed" else "went on", row["label"])
