@@ -51,21 +51,11 @@ class Advancing(Reading):
             await self.advance(row["key"])
 
     async def reloaded(self, endpoints: Sequence[str]) -> None:
-        """The code of these has changed: what was due goes on, and open pages of their runs follow."""
+        """The code of these has changed: what was due, and could not be drawn, goes on."""
         for endpoint in endpoints:
-            with self._feed.change() as rev:
-                self._db.execute("INSERT INTO settings VALUES (:name, '', :rev) ON CONFLICT (key) DO UPDATE SET "
-                                 "rev = :rev", {"name": f"code.{endpoint}", "rev": rev})
             for row in self._db.rows("SELECT key FROM runs WHERE endpoint = ? AND deleted = 0 AND advance_due = 1 "
                                      "ORDER BY rev", (endpoint,)):
                 await self.advance(row["key"])
-
-    def changed_since(self, rev: int, limit: int = 100) -> Sequence[str]:
-        """The runs whose pages look different since `rev`: they or their code have changed."""
-        return [row["key"] for row in self._db.rows(
-            "SELECT key FROM runs WHERE rev > :rev OR (state = 'open' AND endpoint IN (SELECT substr(key, 6) FROM "
-            "settings WHERE key LIKE 'code.%' AND rev > :rev)) ORDER BY rev DESC LIMIT :limit",
-            {"rev": rev, "limit": limit})]
 
     async def forget_secrets(self) -> None:
         """Forget those no run holds any more: at the start, and when runs are removed for good."""

@@ -14,7 +14,7 @@ from .drawings import Changed, Drawings
 from .errors import NotFound
 from .facts import told
 from .feed import Feed
-from .fields_spec import SECRET
+from .fields_spec import SECRET, Secret
 from .files import File, Files
 from .plugins import Plugins
 from .secrets import Secrets
@@ -54,9 +54,9 @@ RUN = f"""SELECT {", ".join(Run._fields[:-2])},
 class RunView:
     """What a page draws: a run (None before its first answer) and its replay.
 
-    `form_rev`: the rev the form of the open step carries. `answered`: slug to time. `pending`: the files of a
-    refused form of the open step, by the name of their field. `changed`: its code has, and the person decides how to
-    go on. `newer`: there is newer code than the step that runs, or was stopped, began with.
+    `form_rev`: the rev the form of the open step carries. `answered`: slug to time. `pending`: files and secrets
+    of a refused form of the open step, by the name of their field. `changed`: its code has, and the person decides how
+    to go on. `newer`: there is newer code than the step that runs, or was stopped, began with.
     """
 
     run: Run | None
@@ -64,7 +64,7 @@ class RunView:
     drawing: Drawing
     form_rev: int = 0
     answered: dict[str, float] = field(default_factory=dict)
-    pending: dict[str, File] = field(default_factory=dict)
+    pending: dict[str, File | Secret] = field(default_factory=dict)
     changed: Changed | None = None
     newer: bool = False
 
@@ -115,7 +115,7 @@ class Reading:
         rows = self._steps.rows(key)
         drawn = await self._drawings.of(key, run.endpoint, run.version, rows, rev, locked=run.state == "finished")
         answered = {row["slug"]: row["answered_at"] for row in rows if row["state"] == "done"}
-        waiting = pending(drawn.drawing.open, key, self._files)
+        waiting = pending(drawn.drawing.open, key, self._files, self._secrets)
         return RunView(run, drawn.workflow, drawn.drawing, rev, answered, waiting, drawn.changed, drawn.newer)
 
     async def draw_new(self, endpoint: str, *, client_id: str = "") -> RunView:
@@ -125,7 +125,7 @@ class Reading:
         """
         workflow = self._workflow(endpoint)
         drawing = await self._drawings.draw(workflow, "", 0, ())
-        waiting = pending(drawing.open, new_owner(client_id), self._files) if client_id else {}
+        waiting = pending(drawing.open, new_owner(client_id), self._files, self._secrets) if client_id else {}
         return RunView(None, workflow, drawing, pending=waiting)
 
     async def facts(self, key: str) -> str:
