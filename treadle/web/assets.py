@@ -6,11 +6,14 @@ Only addresses made here are served: nothing in a request ever becomes a path, s
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib.util import find_spec
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,6 +28,14 @@ JOINED = {  # what a page loads -> the files it is made of, in order
     "app.js": ("js/boot.js", "vendor/htmx-4.0.1.min.js", "vendor/hx-sse-4.0.1.min.js", "js/app.js"),
     "icons.svg": ("icons.svg",),
     "favicon.svg": ("favicon.svg",),
+}
+LATE = {  # what only a page that shows it loads, or a frame: read when its address is first asked for
+    "shows.js": ("js/shows.js",),
+    "frame.css": ("frames/frame.css",),
+    "diagram.js": ("frames/frame.js", "vendor/mermaid-tiny-12.0.0.js", "frames/diagram.js"),
+    "graph.js": ("frames/frame.js", "vendor/d3-dispatch-3.0.2.min.js", "vendor/d3-quadtree-3.0.2.min.js",
+                 "vendor/d3-timer-3.0.2.min.js", "vendor/d3-force-3.0.1.min.js", "frames/graph.js"),
+    "plotly.js": ("frames/frame.js", "plotly:package_data/plotly.min.js", "frames/plotly.js"),
 }
 FONTS = ("geist-latin-wght-normal.woff2", "geist-latin-ext-wght-normal.woff2", "geist-mono-latin-wght-normal.woff2")
 MEDIA = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml",
@@ -67,11 +78,25 @@ def _load() -> dict[str, Asset]:
         return b'url("' + assets[match[1].decode()].url.encode() + b'")'
 
     for name, parts in JOINED.items():
-        body = b"\n".join((STATIC / part).read_bytes() for part in parts)
+        body = _joined(parts)
         if name.endswith(".css"):
             body = re.sub(rb'url\("\.\./fonts/([^"]+)"\)', font, body)
         assets[name] = Asset(name, body)
     return assets
+
+
+def _joined(parts: tuple[str, ...]) -> bytes:
+    return b"\n".join(_path(part).read_bytes() for part in parts)
+
+
+def _path(part: str) -> Path:
+    """A file of ours, or "package:path", one that an installed package brings. Raises `FileNotFoundError`."""
+    package, colon, path = part.partition(":")
+    if not colon:
+        return STATIC / part
+    if (spec := find_spec(package)) is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(package)
+    return Path(spec.submodule_search_locations[0]) / path
 
 
 _ASSETS = _load()
@@ -79,8 +104,25 @@ _BY_URL = {asset.url: asset for asset in _ASSETS.values()}
 
 
 def url(name: str) -> str:
-    """The address of an asset, which changes when its content does."""
+    """The address of an asset, which changes when its content does. One of `LATE` is read now, up to 20 ms: not on the
+    loop. Raises `FileNotFoundError` when a package does not bring it."""
+    if name not in _ASSETS:
+        asset = Asset(name, _joined(LATE[name]))
+        _ASSETS[name] = _BY_URL[asset.url] = asset
     return _ASSETS[name].url
+
+
+def _late(path: str) -> Asset | None:
+    """A late asset that a page of an earlier start names; compressed here, as that takes up to 0.5 s."""
+    stem, _, ending = path.removeprefix("/static/").rpartition(".")
+    name = f"{stem.rpartition('-')[0]}.{ending}"
+    try:
+        if name not in LATE or url(name) != path:
+            return None
+    except FileNotFoundError:
+        return None
+    _ = _ASSETS[name].zipped
+    return _ASSETS[name]
 
 
 @cache
@@ -91,7 +133,10 @@ def icon_names() -> frozenset[str]:
 
 async def serve(request: Request) -> Response:
     """Answer `/static/...`: an asset under its present name, or 404 in one line."""
-    asset = _BY_URL.get(request.scope["path"])
+    path = request.scope["path"]
+    asset = _BY_URL.get(path)
+    if asset is None or asset.name in LATE:
+        asset = await asyncio.to_thread(_late, path)
     return asset.response(request) if asset else Response("No such asset.", 404, media_type="text/plain")
 
 

@@ -31,11 +31,11 @@ SINGLE = frozenset((b"host", b"origin", b"sec-fetch-site", b"sec-fetch-mode", b"
 FOREIGN = "Host is not ours"
 FORM = re.compile(rb"application/x-www-form-urlencoded *(?:;.*)?", re.I | re.S)
 JSON = re.compile(rb"application/json *(?:;.*)?", re.I | re.S)
-PARTS = ("/runs/", "/files/", API)  # of pages, and for programs; no link elsewhere leads to them
+PARTS = ("/runs/", "/files/", "/frame/", API)  # of pages, and for programs; no link elsewhere leads to them
 TICKET_S = 300  # a slow computer may need minutes to start its browser
 
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-          "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+          "connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 HEADERS = [(name.encode(), value.encode()) for name, value in {
     "content-security-policy": POLICY,
     "x-content-type-options": "nosniff",

@@ -209,9 +209,9 @@ def language(info: str) -> str:
     return UNSEEN.sub(_seen, words[0][:30]) if words else ""
 
 
-def code_start(info: str) -> str:
-    """A box of code up to its first line; `CODE_END` ends it."""
-    return f'<div class="code"><div class="bar"><span>{escape(language(info))}</span>{_copy()}</div>' \
+def code_start(info: str, name: str = "") -> str:
+    """A box of code up to its first line; `CODE_END` ends it. `name`: what stands over it instead of the language."""
+    return f'<div class="code"><div class="bar"><span>{escape(name or language(info))}</span>{_copy()}</div>' \
            '<pre tabindex="0"><code>'
 
 

@@ -1,4 +1,4 @@
-"""What stands between the steps: Markdown, tables, components, files; and the list of downloads."""
+"""What stands between the steps: Markdown, tables, files, what `figures` draws; and the list of downloads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from fasthtml.common import NotStr, to_xml
+from fasthtml.common import NotStr
 
 from ...files import File, megabytes
 from ...replay import Export, Show, Step
-from ...shows import Table
+from ...shows import Graph, Table, kind
 from ...shows.exports import size_hint
 from ...shows.table import Page
+from ...text import storable
 from ..markdown import render
+from .figures import CodeBox, Component, Figure, Fold, Needs, NotDrawn, Source, Terminal
 from .icons import icon
 
 SEARCH_FROM = 11  # rows; fewer are seen at a glance
@@ -37,21 +39,40 @@ def Things(things: Sequence[Any], number: int, *, base: str, url: Url) -> str:
     """What one show, or one approval, draws. `base`: the address of its run, "/runs/{key}"; `number`: of the first
     thing, so that a table is at `{base}/shows/{n}`.
     """
-    out = []
-    for n, thing in enumerate(things, number):
-        if isinstance(thing, Table):
-            out.append(TableBox(thing, n, base=base, url=url))
-        elif isinstance(thing, File):
-            out.append(f'<ul class="rows">{_row(thing.name, f"/files/{thing.id}", megabytes(thing.size), url)}</ul>')
-        elif hasattr(thing, "__html__") or hasattr(thing, "__ft__"):
-            out.append(to_xml(thing, indent=False))
-        else:
-            out.append(f'<div class="prose">{prose(str(thing))}</div>')
-    return "".join(out)
+    return storable("".join(_thing(thing, n, base, url) for n, thing in enumerate(things, number)))
 
 
-def table_at(items: Iterable[Any], n: int) -> Table | None:
-    """The table that stands at number `n` of a drawing, in a show or an approval."""
+def _thing(thing: Any, n: int, base: str, url: Url) -> str:
+    how = kind(thing)
+    if how == "text":
+        return f'<div class="prose">{prose(str(thing))}</div>'
+    if how in ("table", "frame"):
+        return TableBox(_table(thing), n, base=base, url=url)
+    if how == "file":
+        return f'<ul class="rows">{_row(thing.name, f"/files/{thing.id}", megabytes(thing.size), url)}</ul>'
+    if how == "download":
+        size = thing.content.size if isinstance(thing.content, File) else len(thing.content)
+        at = base.replace("/runs/", "/frame/", 1) + f"/{n}"
+        return f'<ul class="rows">{_row(thing.name, at, megabytes(size), url)}</ul>'
+    try:
+        if how == "component":
+            return Component(thing)
+        if how == "code":
+            return CodeBox(thing)
+        if how == "rich":
+            return Terminal(thing)
+        if how == "altair":
+            return Needs(thing)
+        drawn = Figure(thing, how, n, base=base, url=url)
+        if how == "graph":
+            drawn += Fold("The same as a table", TableBox(thing.table, n, base=base, url=url))
+        return drawn + Source(thing, how) if how in ("diagram", "plotly") else drawn
+    except Exception as error:  # noqa: BLE001 - an author's thing, drawn by a library: the rest of the run is drawn
+        return NotDrawn(thing, error)
+
+
+def thing_at(items: Iterable[Any], n: int) -> Any:
+    """What stands at number `n` of a drawing, in a show or an approval; None where nothing does."""
     for item in items:
         if isinstance(item, Show):
             number, things = item.number, item.things
@@ -60,9 +81,20 @@ def table_at(items: Iterable[Any], n: int) -> Table | None:
         else:
             continue
         if number <= n < number + len(things):
-            thing = things[n - number]
-            return thing if isinstance(thing, Table) else None
+            return things[n - number]
     return None
+
+
+def table_at(items: Iterable[Any], n: int) -> Table | None:
+    """The table that stands at number `n`: a frame's, or that of a graph, too."""
+    thing = thing_at(items, n)
+    if thing is None or kind(thing) not in ("table", "frame", "graph"):
+        return None
+    return _table(thing)
+
+
+def _table(thing: Any) -> Table:
+    return thing if isinstance(thing, Table) else thing.table if isinstance(thing, Graph) else Table(thing)
 
 
 def TableBox(table: Table, n: int, *, base: str, url: Url) -> str:
@@ -84,7 +116,8 @@ def TableForm(table: Table, n: int, *, base: str, url: Url, sort: str = "", page
     searches = len(table) >= SEARCH_FROM
     trigger = "submit, input changed delay:300ms from:&quot;find input&quot;" if searches else "submit"
     view = " data-view" if where or (shown.sort, shown.number, query) != (table.sort, 1, "") else ""
-    return (f'<form class="data" id="{name}" method="get" action="{at}" hx-get="{at}" hx-target="this" '
+    return storable(
+            f'<form class="data" id="{name}" method="get" action="{at}" hx-get="{at}" hx-target="this" '
             f'hx-swap="outerMorph settle:0" hx-sync="this:replace" hx-trigger="{trigger}"{view}>'
             f'{_search(table, name, query) if searches else ""}'
             f"{_grid(shown, name)}{_foot(shown, at)}{_kept(at)}</form>")
