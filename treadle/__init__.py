@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .ui import Ui
 
 __all__ = ["Accept", "Code", "Diagram", "Download", "Email", "Failed", "File", "Graph", "Image", "Json", "LongText",
-           "Markdown", "Progress", "Range", "Results", "Secret", "Stopped", "Table", "Ui", "Upload", "Url", "page", "plain", "tool", "workflow"]
+           "Markdown", "Progress", "Range", "Results", "Secret", "Stopped", "Table", "Ui", "Upload", "Url", "page",
+           "plain", "tool", "workflow"]
 
 _LATE = {"Code": "shows", "Diagram": "shows", "Download": "shows", "Failed": "results", "File": "files",
          "Graph": "shows", "Image": "shows", "Progress": "progress", "Results": "results", "Stopped": "progress",
