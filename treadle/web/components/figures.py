@@ -36,17 +36,19 @@ def _words(text: str) -> frozenset[str]:
 
 
 SVG = _words("svg g path circle ellipse line polyline polygon rect text tspan linearGradient radialGradient stop")
-TAGS = SVG | _words("""a abbr b bdi bdo blockquote br caption cite code col colgroup data dd del desc details dfn div dl
-dt em figcaption figure h2 h3 h4 h5 h6 hr i img ins kbd li mark meter ol p pre progress q rp rt ruby s samp section small
-span strong sub summary sup table tbody td tfoot th thead time title tr u ul var wbr""")
+TAGS = SVG | _words("""a abbr b bdi bdo blockquote br caption cite code col colgroup data dd del desc details dfn div
+dl dt em figcaption figure h2 h3 h4 h5 h6 hr i img ins kbd li mark meter ol p pre progress q rp
+rt ruby s samp section small span strong sub summary sup table tbody td tfoot th thead time
+title tr u ul var wbr""")
 ATTRIBUTES = {
     "*": _words("class title lang dir role"), "a": _words("href"), "img": _words("src alt width height"),
     "td": _words("colspan rowspan"), "th": _words("colspan rowspan scope"), "col": _words("span"),
     "ol": _words("start reversed"), "li": _words("value"), "details": _words("open"), "time": _words("datetime"),
     "data": _words("value"), "progress": _words("value max"), "meter": _words("value min max low high optimum"),
     **dict.fromkeys(SVG, _words("""x y x1 y1 x2 y2 cx cy r rx ry d points width height viewBox preserveAspectRatio
-transform fill stroke stroke-width stroke-dasharray stroke-linecap stroke-linejoin opacity fill-opacity stroke-opacity text-anchor
-font-size font-weight dominant-baseline dx dy offset stop-color stop-opacity gradientUnits""")),
+transform fill stroke stroke-width stroke-dasharray stroke-linecap stroke-linejoin
+opacity fill-opacity stroke-opacity text-anchor font-size font-weight dominant-
+baseline dx dy offset stop-color stop-opacity gradientUnits""")),
 }
 
 
