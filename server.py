@@ -21,7 +21,8 @@ def arguments() -> argparse.Namespace:
     usual = Settings.__dataclass_fields__
     parser = argparse.ArgumentParser(
         prog="server.py", description="Workflows on the left, a chat with a local model on the right.",
-        epilog="OLLAMA_HOST: the address of the model's server. TREADLE_PLUGINS: another folder of plugins.")
+        epilog="Commands: new, list, run, check, test, import-notebook; each has its own --help. "
+               "OLLAMA_HOST: the address of the model's server. TREADLE_PLUGINS: another folder of plugins.")
     add = parser.add_argument
     add("--port", type=port, default=usual["port"].default, help="the port to listen on (%(default)s); 0: a free one")
     add("--host", default=usual["host"].default, help="the address to listen on (%(default)s: this computer only)")
@@ -41,8 +42,20 @@ def port(text: str) -> int:
     return number
 
 
+def command() -> None:
+    """Do what a command beside the server is for, if there is one among the arguments, and end with its exit code."""
+    words = sys.argv[1:]
+    first = words[2:] if words[:1] == ["--data"] else words
+    if not first or first[0].startswith("-"):
+        return
+    from treadle.cli import main as commands
+
+    sys.exit(commands(words))
+
+
 def main() -> None:
     """Serve until Ctrl-C or SIGTERM. Exit code 1 and one sentence when it cannot start."""
+    command()
     args = arguments()
     from treadle.config import Settings
     from treadle.errors import StartError, StorageError

@@ -157,7 +157,7 @@ class Commands:
         """Make a run of this answer to the first question. The same `client_id` again is the same run."""
         step = (await self._runs.draw_new(endpoint)).drawing.open
         answers = typed(step, value) if step is not None and step.kind not in WORKS else {}
-        return await self.read((await self._runs.begin(endpoint, answers, client_id=client_id)).key)
+        return await self.read((await self._runs.begin(endpoint, answers, client_id=client_id, by=by)).key)
 
     async def answer(self, key: str, name: str, value: Any, *, rev: int | None = None, by: str) -> dict[str, Any]:
         """Answer the open question. `name`: its slug or label, "" for whichever it is. `rev`: that of what was read.
@@ -170,15 +170,16 @@ class Commands:
             raise view.drawing.error
         if step is None or step.kind in WORKS or name not in ("", step.slug, step.label):
             raise Conflict(f"{key} does not ask for {name or 'an answer'} now.", hint=_waits(step))
-        await self._runs.answer(key, step.slug, typed(step, value), rev=view.form_rev if rev is None else rev)
+        await self._runs.answer(key, step.slug, typed(step, value), rev=view.form_rev if rev is None else rev,
+                                by=by)
         return await self.read(key)
 
     async def change(self, key: str, what: str, name: str = "", *, by: str) -> dict[str, Any]:
         """Change a run in one of the ways of `CHANGES`. `name`: the slug or label of the step, where it needs one."""
         if what == "revert":
-            await self._runs.revert(key, (await self._step(key, name)).slug)
+            await self._runs.revert(key, (await self._step(key, name)).slug, by=by)
         elif what in ("undo", "finalise", "unlock"):
-            await getattr(self._runs, what)(key)
+            await getattr(self._runs, what)(key, by=by)
         return await self.read(key)
 
     # files
@@ -266,6 +267,8 @@ def _open(view: RunView) -> dict[str, Any] | None:
         return facts | {"state": "running" if step.state == "open" else step.state, "error": step.error}
     if step.approve is not None:
         facts["what"] = [_shown(thing) for thing in step.approve.what]
+    if step.field is not None:
+        facts["field"] = step.field.kind
     return facts | {"state": "open", "schema": schema(step), "default": plain_data(step.default)}
 
 

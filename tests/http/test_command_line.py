@@ -1,0 +1,134 @@
+"""`python server.py run ...` and the others: in a process of their own, with and without a server beside them."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from tests.harness import NOWHERE
+from tests.trips import plugins_at
+from treadle.config import ROOT
+
+
+class Shell:
+    """Runs server.py in its own data folder, on the workflows of `tests/trips.py`."""
+
+    def __init__(self, folder):
+        self.folder, self.data, self.plugins = folder, folder / "data", plugins_at(folder / "plugins")
+        self.env = {**os.environ, "TREADLE_PLUGINS": str(self.plugins), "OLLAMA_HOST": NOWHERE}
+
+    def __call__(self, *words, **more):
+        return subprocess.run([sys.executable, ROOT / "server.py", "--data", self.data, *words], env=self.env, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, cwd=self.folder, timeout=30, **more)
+
+    def typed(self, text, *words):
+        """With a terminal at which `text` is typed."""
+        master, slave = pty.openpty()
+        process = subprocess.Popen([sys.executable, ROOT / "server.py", "--data", self.data, *words], env=self.env,
+                                   stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        os.close(slave)
+        os.write(master, text.encode())
+        out, err = process.communicate(timeout=30)
+        os.close(master)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def shell(tmp_path):
+    return Shell(tmp_path)
+
+
+def test_a_run_is_played_with_the_answers_that_are_given(shell):
+    ended = shell("run", "trip", "--set", "Where=Rome", "--set", "days=3", "--set", "Go=Book it", "--set", "Note=",
+                  "--out", "out")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout == "Booked: **Rome**\n\n"
+    assert "default-trip-01: complete" in ended.stderr
+    assert json.loads((shell.folder / "out" / "trip.json").read_text()) == {"where": "Rome", "days": 3, "note": None}
+
+
+def test_it_says_what_it_waits_for_and_goes_on_later(shell):
+    ended = shell("run", "trip", "--set", "Where=Rome", "--json")
+    assert ended.returncode == 3 and "It waits for Days" in ended.stderr
+    run = json.loads(ended.stdout)
+    assert run["open"]["label"] == "Days" and run["steps"][0]["value"] == "Rome"
+    wrong = shell("run", "trip", "--run", run["run"], "--set", "Days=31")
+    assert wrong.returncode == 2 and "Days: At most 30 days." in wrong.stderr
+    never = shell("run", "trip", "--run", run["run"], "--set", "Days=3", "--set", "Go=no", "--set", "Nowhere=1")
+    assert never.returncode == 2 and "Never asked for: Nowhere" in never.stderr
+    listed = shell("list", "--runs")
+    assert "default-trip-01" in listed.stdout and "complete" in listed.stdout
+
+
+def test_what_is_not_given_is_asked_for_in_the_terminal(shell):
+    (shell.folder / "w.txt").write_text("one two")
+    code, out, err = shell.typed(f"{shell.folder}/nothing.txt\n{shell.folder}/w.txt\n3\n2\n", "run", "listing")
+    assert code == 0, err
+    assert "List: No such file" in err or "List: [Errno 2]" in err, "asked again"
+    assert "3 is none of the choices" in err and "word" in out and "two" in out
+    code, out, err = shell.typed("\nRome\n3\n\x04", "run", "trip")
+    assert code == 130 and "--run default-trip-01" in err, "at the end of the input, or Ctrl-C, it can be gone on with"
+    assert "A town." in err and "Where: This is empty" in err
+
+
+def test_a_file_may_be_given(shell):
+    (shell.folder / "w.txt").write_text("one two")
+    ended = shell("run", "listing", "--set-file", "List=w.txt", "--set", "Kind=a", "--json")
+    assert ended.returncode == 0, ended.stderr
+    run = json.loads(ended.stdout)
+    assert run["steps"][0]["value"]["name"] == "w.txt" and run["shown"][1]["rows"] == 2
+
+
+def test_beside_a_running_server_it_speaks_to_it(shell, tmp_path):
+    from tests.harness import Server
+
+    with Server(tmp_path, plugins=shell.plugins) as server:
+        (shell.folder / "w.txt").write_text("one two")
+        ended = shell("run", "listing", "--set-file", "List=w.txt", "--set", "Kind=a", "--out", "out")
+        assert ended.returncode == 0, ended.stderr
+        assert (shell.folder / "out" / "words.csv").read_text().startswith("word,length,line")
+        wrong = shell("run", "trip", "--set", "Where=" + "x" * 21)
+        assert wrong.returncode == 2 and "the limit is 20" in wrong.stderr
+        assert (server.data / "cli.token").stat().st_mode & 0o777 == 0o600
+        token = (server.data / "cli.token").read_text()
+        assert token not in server.log()
+        server.kill()  # what it announced stays behind; only while its lock is held does that count
+        assert (server.data / "server.json").exists()
+        assert "default-listing-01" in shell("list", "--runs").stdout
+        server.process = None
+        server.start()
+        assert (server.data / "cli.token").read_text() == token
+
+
+def test_a_new_plugin_passes_check_and_its_test(shell):
+    written = shell("new", "Link check")
+    assert written.returncode == 0 and "_link_check.py" in written.stdout
+    path = next(shell.plugins.glob("*_link_check.py"))
+    assert int(path.name[:3]) == max(int(each.name[:3]) for each in shell.plugins.glob("[0-9]*.py"))
+    again = shell("new", "Link  check!")
+    assert again.returncode == 1 and "Choose another title." in again.stderr
+    tested = shell("test", "link_check")
+    assert tested.returncode == 0 and "1 passed" in tested.stdout, tested.stdout
+    assert shell("check", "link_check").stdout == "No problem was found.\n"
+
+
+def test_check_names_each_problem_in_one_line(shell):
+    (shell.plugins / "900_early.py").write_text(
+        "from treadle import workflow\n@workflow('Early', message='m')\nasync def early(ui):\n    1 / 0\n")
+    ended = shell("check")
+    assert ended.returncode == 1
+    missing, early = ended.stdout.splitlines()
+    assert "070_gap.py:3: It needs no_such_module" in missing
+    assert "900_early.py:4: ZeroDivisionError" in early
+    assert shell("check", "trip").returncode == 0
+
+
+def test_what_is_no_command_is_said(shell):
+    assert "invalid choice" in shell("explode").stderr and shell("explode").returncode == 2
+    ended = shell("run", "nowhere")
+    assert ended.returncode == 1 and "nowhere" in ended.stderr and "Traceback" not in ended.stderr

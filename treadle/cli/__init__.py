@@ -1,0 +1,85 @@
+"""The commands of server.py. Beside a running server they speak to it; otherwise they open the data folder themselves.
+
+Exit codes: 0 done, 1 something failed, 2 an argument or an answer was refused, 3 it waits for an answer that was not
+given, 4 a job failed or was stopped, 130 ended by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from ..config import Settings
+from ..errors import TreadleError
+from .codes import FAILED, INTERRUPTED
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
+    """What was typed behind `server.py`. Ends the process for --help and for what is not known."""
+    parser = argparse.ArgumentParser(prog="server.py", description="Commands beside the server; without one it serves.",
+                                     epilog=(__doc__ or "").partition("\n\n")[2].strip())
+    parser.add_argument("--data", type=Path, default=Settings.__dataclass_fields__["data"].default, metavar="FOLDER",
+                        help="where everything is kept (data/)")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, help: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=help, description=help)
+        command.add_argument("--data", type=Path, default=argparse.SUPPRESS, metavar="FOLDER", help=argparse.SUPPRESS)
+        return command
+
+    new = add("new", "write a plugin and its test")
+    new.add_argument("title", help='what it is called, such as "Link check"')
+    listed = add("list", "list the plugins, or the runs")
+    listed.add_argument("--runs", action="store_true", help="the runs last worked on instead")
+    listed.add_argument("--json", action="store_true", help="for programs")
+    run = add("run", "run a workflow here; what is not given is asked for")
+    run.add_argument("workflow", help="its name, the last part of its address")
+    run.add_argument("--set", action="append", default=[], metavar="LABEL=ANSWER", dest="given",
+                     help="an answer; LABEL[KEY]=... for a step with a key, LABEL.FIELD=... for a field of a form")
+    run.add_argument("--set-file", action="append", default=[], metavar="LABEL=PATH", dest="files",
+                     help="a file, or the answer out of one where none is asked for")
+    run.add_argument("--run", default="", metavar="KEY", dest="key", help="go on with this run")
+    run.add_argument("--json", action="store_true", help="print the run as JSON; ask nothing")
+    run.add_argument("--keep-failed", action="store_true", help="go on with the items that did not fail")
+    run.add_argument("--out", type=Path, metavar="FOLDER", help="write what it exports there")
+    check = add("check", "import every plugin, check what it declares, name each problem in one line")
+    check.add_argument("plugin", nargs="?", default="", help="only this file, or this name")
+    test = add("test", "run the tests that stand in the plugins and in their tests/ folder")
+    test.add_argument("plugin", nargs="?", default="", help="only those of this file, or of this name")
+    notebook = add("import-notebook", "write a plugin out of a Jupyter notebook")
+    notebook.add_argument("file", type=Path, help="the .ipynb file")
+    return parser.parse_args(words)
+
+
+def main(words: list[str]) -> int:
+    """Do what was typed. The exit code; a sentence on stderr where it is not 0."""
+    args = arguments(words)
+    settings = Settings(data=args.data.absolute(), open_browser=False)
+    if plugins := os.environ.get("TREADLE_PLUGINS"):
+        settings = replace(settings, plugins=Path(plugins).absolute())
+    try:
+        if args.command == "run":
+            from .play import play
+
+            return play(settings, args)
+        if args.command == "list":
+            from .play import listing
+
+            return listing(settings, runs=args.runs, as_json=args.json)
+        from . import author
+
+        if args.command == "new":
+            return author.new(settings, args.title)
+        if args.command == "check":
+            return author.check(settings, args.plugin)
+        if args.command == "test":
+            return author.test(settings, args.plugin)
+        return author.import_notebook(settings, args.file)
+    except TreadleError as error:
+        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED

@@ -1,0 +1,141 @@
+"""`new`, `check`, `test` and `import-notebook`: what an author does beside the editor."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import unicodedata
+from pathlib import Path
+
+from ..config import Settings
+from ..errors import Conflict, NotFound
+from .codes import FAILED, REFUSED
+
+STEP = 10  # between the numbers of two plugins, so that one fits between them
+
+TEMPLATE = '''"""{title}: say here, in one line, what it is for."""
+
+from treadle import Ui, plain, workflow
+
+
+@workflow({title!r}, message="Tell me a name, and I say what is in it.",
+          about="What stands on the home page. Markdown.", steps=["Name", "Count", "Keep it"])
+async def {name}(ui: Ui) -> None:
+    name = await ui.ask("Name", str, max_length=80)
+    letters = await ui.job("Count", count, name)
+    ui.show(f"**{{plain(name)}}** has {{letters}} letters.")
+    if await ui.approve("Keep it", f"{{letters}} letters", yes="Keep", no="Drop"):
+        ui.export("letters.json", name=name, letters=letters)
+
+
+def count(text: str) -> int:
+    """What costs time or has an effect stands in a job: it runs once, and its result is stored."""
+    return sum(char.isalpha() for char in text)
+
+
+def test_{name}(run):  # type: ignore[no-untyped-def]
+    r = run({name}, answers={{"Name": "Ada", "Keep it": True}})
+    assert r["Count"] == 3
+    assert r.exports["letters.json"] == {{"name": "Ada", "letters": 3}}
+'''
+
+
+def new(settings: Settings, title: str) -> int:
+    """Write a plugin with its test under the next free number, and say where."""
+    name = identifier(title)
+    path = free_path(settings.plugins, name)
+    path.write_text(TEMPLATE.format(title=" ".join(title.split()), name=name), encoding="utf-8")
+    print(f"{path}\nIt is in the menu of a running server at once, at /{name}.\n"
+          f"Its test: python server.py test {name}")
+    return 0
+
+
+def identifier(title: str) -> str:
+    """A title as the name of a function: Link check becomes link_check."""
+    from keyword import iskeyword
+
+    plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:60].strip("_")
+    if not name or name[0].isdigit() or iskeyword(name):
+        name = f"workflow_{name}".strip("_")
+    return name
+
+
+def free_path(folder: Path, name: str) -> Path:
+    """Where a new plugin goes: behind the last number. Raises `Conflict` when there is one of that name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = re.compile(r"(?:xx_)?(?:(\d+)_)?(.+)\.py")
+    found = {path: match for path in folder.glob("*.py") if (match := names.fullmatch(path.name))}
+    for path, match in found.items():
+        if match[2] == name:
+            raise Conflict(f"{path} is there already.", hint="Choose another title.")
+    last = max((int(match[1]) for match in found.values() if match[1] and len(match[1]) < 6), default=0)
+    return folder / f"{(last // STEP + 1) * STEP:03d}_{name}.py"
+
+
+def _named(settings: Settings, plugin: str) -> list[Path]:
+    """The files a name means: a path, the name of a file, or that of a workflow. Raises `NotFound`."""
+    path = Path(plugin)
+    if path.suffix == ".py" and path.is_file():
+        return [path.absolute()]
+    stem = re.compile(rf"(?:xx_)?(?:\d+_)?{re.escape(path.stem)}")
+    files = [each for each in sorted(settings.plugins.glob("*.py")) if stem.fullmatch(each.stem)
+             or re.search(rf"^(?:async +)?def +{re.escape(plugin)}\(", each.read_text(errors="replace"), re.M)]
+    if not files:
+        raise NotFound(f"There is no plugin {plugin}.", hint="python server.py list names them.")
+    return files
+
+
+def check(settings: Settings, plugin: str) -> int:
+    """Name each problem of the plugins in one line. The exit code is 1 where there is one."""
+    from ..checking import check as problems_of
+    from ..plugins import Plugins
+
+    only = [path.name for path in _named(settings, plugin)] if plugin else []
+    problems = [problem for problem in problems_of(Plugins(settings)) if not only or Path(problem.file).name in only]
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print("No problem was found.")
+    return FAILED if problems else 0
+
+
+def test(settings: Settings, plugin: str) -> int:
+    """Run the tests of the plugins with pytest. Its exit code; 0 also where there are none."""
+    try:
+        import pytest
+    except ModuleNotFoundError:
+        print("The package pytest is not installed. This command installs it: python -m pip install pytest",
+              file=sys.stderr)
+        return FAILED
+    folder = settings.plugins
+    targets = [str(folder)]
+    if plugin:
+        files = _named(settings, plugin)
+        names = {re.sub(r"^(?:xx_)?\d+_", "", path.stem) for path in files}
+        beside = [path for name in names for path in (files[0].parent / "tests").glob(f"test_{name}*.py")]
+        targets = [str(path) for path in [*files, *beside]]
+    os.environ["TREADLE_PLUGINS"] = str(folder)
+    code = pytest.main(["-q", "-p", "treadle.testing", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir",
+                        str(folder), "--import-mode=importlib", *targets])
+    return 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
+
+
+def import_notebook(settings: Settings, file: Path) -> int:
+    """Write a plugin out of a notebook, and say where and what was left out."""
+    from ..importers.notebook import translate
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        print(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}.", file=sys.stderr)
+        return REFUSED
+    title = " ".join(re.sub(r"[_-]+", " ", file.stem).split()).capitalize() or "Notebook"
+    written = translate(text, title=title, name=identifier(title))
+    path = free_path(settings.plugins, identifier(title))
+    path.write_text(written.code, encoding="utf-8")
+    print(path)
+    for line in written.left_out:
+        print(f"left out: {line}")
+    return 0
