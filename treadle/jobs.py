@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,7 +119,7 @@ class Jobs:
     def close(self) -> None:
         """At the end, when the tasks are cancelled: what ran goes on at the next start. Worker processes end."""
         self._executors.close()
-        with self._db.transaction():
+        with suppress(StorageError), self._db.transaction():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES ('ended', '1')")
 
     # --- commands

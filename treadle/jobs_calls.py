@@ -15,6 +15,31 @@ from .worker import blame, folder_of
 UNKNOWN = os.sep + "\0"  # the folder of no file
 
 
+class Over:
+    """Whether one call is to end; set by us, asked by the function's progress."""
+
+    __slots__ = ("_flags", "_slot", "flag")
+
+    def __init__(self) -> None:
+        self.flag = False
+        self._flags: Any = None
+        self._slot = 0
+
+    def __call__(self) -> bool:
+        return self.flag
+
+    def share(self, flags: Any, slot: int) -> None:
+        """A worker process looks at `flags[slot]`."""
+        self._flags, self._slot = flags, slot
+        flags[slot] = self.flag
+
+    def set(self) -> None:
+        """It is to end."""
+        self.flag = True
+        if self._flags is not None:
+            self._flags[self._slot] = True
+
+
 def call(fn: Any, args: Sequence[Any], said: Said, over: Callable[[], bool]) -> Result:
     """Call `fn`; nothing is raised. What it prints goes to `said`; `over`: whether it is to end."""
     try:

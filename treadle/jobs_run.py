@@ -9,8 +9,8 @@ from typing import Any
 from .calls import inner
 from .clock import Clock
 from .drawing import Work
-from .jobs_calls import call_here, failed
-from .jobs_executors import Executors, Over
+from .jobs_calls import Over, call_here, failed
+from .jobs_executors import Executors
 from .jobs_results import Result, encode
 from .progress import Said
 

@@ -76,3 +76,34 @@ async def test_failed_items_are_asked_about_and_try_again_runs_only_those(fleet)
     await fleet.jobs.go_on(fleet.run, "work")
     await ended(fleet, id)
     assert ran == [2, 4] and [item[2] for item in fleet.items(id)] == ["1", "2", "3", "4"]
+
+
+# --- processes
+
+async def test_a_process_is_spawned_when_first_used_and_says_how_far_it_is(fleet, tmp_path):
+    id = fleet.job(working.counts, str(tmp_path / "go"), on="process")
+    assert (await until(lambda: (live := fleet.jobs.live(id)) and live.done > 3 and live, within=20)).failed == 0
+    (tmp_path / "go").touch()
+    await ended(fleet, id)
+
+
+async def test_stop_reaches_a_function_in_a_process(fleet, tmp_path):
+    id = fleet.job(working.counts, str(tmp_path / "go"), on="process")
+    await until(lambda: (live := fleet.jobs.live(id)) and live.done > 3, within=20)
+    await fleet.jobs.stop(fleet.run, "work")
+    assert fleet.row(id)["state"] == "stopped"
+    await until((tmp_path / "go.Stopped").exists)
+
+
+async def test_an_item_that_kills_its_process_fails_alone(fleet):
+    id = fleet.each(list(range(50)), working.dies, on="process", workers=4)
+    row = await until(lambda: (row := fleet.row(id))["state"] != "running" and row, within=60)
+    assert row["error"] == "1 of 50 failed."
+    assert [n for n, state, _ in fleet.items(id) if state == "failed"] == [7]
+    assert [value for _, state, value in fleet.items(id) if state == "done"] == [str(n) for n in range(50) if n != 7]
+
+
+async def test_a_process_killed_once_loses_nothing(fleet, tmp_path):
+    id = fleet.job(working.dies_once, str(tmp_path / "was"), on="process")
+    row = await until(lambda: (row := fleet.row(id))["state"] != "running" and row, within=30)
+    assert (row["state"], row["value"]) == ("done", '"done"')
