@@ -29,9 +29,9 @@ class Given:
     files: tuple[tuple[str, str], ...] = ()
 
 
-def fields_of(step: Step) -> dict[str, FieldSpec]:
+def fields_of(step: Step | None) -> dict[str, FieldSpec]:
     """The fields of a question by the names they have in an answer; none of an approval."""
-    spec = step.field
+    spec = step.field if step is not None else None
     if isinstance(spec, FormSpec):
         return {f"value.{name}": each for name, each in spec.fields.items()}
     return {"value": spec} if spec is not None else {}
@@ -42,13 +42,24 @@ def file_step(step: Step, name: str) -> str:
     return step.slug + name.removeprefix("value")
 
 
-def pending(step: Step | None, owner: str, files: Files) -> dict[str, File]:
-    """The files of a refused form that wait for its answer, by the name of their field."""
-    if step is None:
-        return {}
-    found = {name: files.pending(owner, file_step(step, name)) for name, spec in fields_of(step).items()
-             if spec.kind == "upload"}
-    return {name: file for name, file in found.items() if file is not None}
+def pending(step: Step | None, owner: str, files: Files, secrets: Secrets) -> dict[str, File | Secret]:
+    """What came with a refused form and waits for its answer, by the name of its field: files and secrets."""
+    found: dict[str, File | Secret | None] = {}
+    if step is not None:
+        for name, spec in fields_of(step).items():
+            if spec.kind == "upload":
+                found[name] = files.pending(owner, file_step(step, name))
+            elif spec.kind == "secret":
+                found[name] = secrets.held(owner, file_step(step, name))
+    return {name: each for name, each in found.items() if each is not None}
+
+
+def hold(step: Step | None, answers: Answers, owner: str, secrets: Secrets) -> None:
+    """Hold the secrets of a refused form: a page that shows it again must not send them back."""
+    for name, spec in fields_of(step).items():
+        text = str((answers.get(name) or [""])[-1])
+        if step is not None and spec.kind == "secret" and text.strip():
+            secrets.hold(owner, file_step(step, name), text)
 
 
 def proposals(step: Step) -> dict[str, Any]:
@@ -70,7 +81,7 @@ async def accept(step: Step, answers: Answers, *, owner: str, files: Files, secr
             raise InvalidAnswer("Say yes or no.", field="value")
         return Given("true" if raw == ["yes"] else "false", raw == ["yes"])
     assert step.field is not None  # the kinds that run are not answered
-    sent, opened = _sent(step, answers, owner, files)
+    sent, opened = _sent(step, answers, owner, files, secrets)
     spec = step.field
 
     def parse() -> Any:
@@ -90,13 +101,15 @@ async def accept(step: Step, answers: Answers, *, owner: str, files: Files, secr
     ids = references([stored])
     if any(id.startswith(SECRET) for id in ids):
         await secrets.save()
+        hold(step, sent, owner, secrets)  # what was held before is not to come back
     taken = tuple((file.id, file_step(step, name)) for name, file in _files(step, value).items() if file.id in ids)
     return Given(stored, value, taken)
 
 
-def _sent(step: Step, answers: Answers, owner: str, files: Files) -> tuple[Answers, dict[str, File]]:
+def _sent(step: Step, answers: Answers, owner: str, files: Files,
+          secrets: Secrets) -> tuple[Answers, dict[str, File]]:
     """What counts as sent, by field, and the files in it."""
-    waiting, before = pending(step, owner, files), proposals(step)
+    waiting, before = pending(step, owner, files, secrets), proposals(step)
     sent: Answers = {}
     opened: dict[str, File] = {}
     for name, spec in fields_of(step).items():

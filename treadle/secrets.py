@@ -14,6 +14,7 @@ from .errors import NotFound, StartError, StorageError
 from .fields_spec import SECRET, Secret, references
 
 SHORTEST = 4  # characters of a secret that is looked for in texts; what is shorter is in every other word
+HELD = 100
 GONE = "[secret]"  # what stands in its place
 
 
@@ -24,6 +25,7 @@ class Secrets:
         """Raises `StartError` when the file cannot be read; it is left as it is."""
         self._path = path
         self._saving = asyncio.Lock()
+        self._held: dict[tuple[str, str], Secret] = {}  # of refused forms
         self._fresh: set[str] = set()  # kept, and perhaps not in a row yet
         try:
             self._known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
@@ -46,6 +48,17 @@ class Secrets:
         if id not in self._known:
             raise NotFound("This secret is not kept here.", hint="Type it again.")
         return Secret(self._known[id])
+
+    def hold(self, owner: str, step: str, text: str) -> None:
+        """Remember what came with a refused form, in memory and for the last `HELD` of them."""
+        self._held.pop((owner, step), None)
+        self._held[owner, step] = Secret(text)
+        if len(self._held) > HELD:
+            del self._held[next(iter(self._held))]
+
+    def held(self, owner: str, step: str) -> Secret | None:
+        """What waits for the answer of a refused form."""
+        return self._held.get((owner, step))
 
     async def save(self) -> None:
         """Bring all of them to the disk, whole or not at all. Raises `StorageError`."""

@@ -263,7 +263,10 @@ on("click", (event) => {
   }
 });
 const mine = (field) => field.form?.id === "composer";
-on("input", ({target}) => { if (mine(target)) keep(); else touched.add(target); });
+on("input", ({target}) => {
+  if (mine(target)) keep(); else touched.add(target);
+  if (target.type === "range") target.nextElementSibling.value = target.value;
+});
 on("keydown", (event) => {
   const menu = event.target.closest?.("[popover]");
   if (menu) return menuKey(event, menu);

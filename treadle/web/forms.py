@@ -5,37 +5,50 @@ FastHTML would read a form before its handler runs, so the routes that take answ
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
 from ..errors import Refused, TooLarge
-from ..files import Files, Sink, megabytes
+from ..fields_parse import refused
+from ..files import Files, Sink, clean_name, megabytes
 from ..runs import Answers
 
-FIELDS_MOST = 100
+FIELDS_MOST = 2_000  # of a form; each box of a list that is ticked is one
 DRAINED_MOST = 1_000_000_000  # bytes read and dropped after a refusal: a browser hears no answer while it still sends
 
 
 @dataclass(frozen=True, slots=True)
-class Taking:
-    """That the field `value` takes a file: to whom it will belong, and its limit in bytes.
+class Takes:
+    """A field that takes a file: under which name of its step it is kept, its limit in bytes, the endings it accepts.
 
-    `owner` is given the fields before the file. `watch`: the id by which its progress is asked for.
+    `watch`: the id by which its progress is asked for.
     """
 
-    owner: Callable[[Answers], str]
     step: str
     max_bytes: int
+    accept: tuple[str, ...] = ()
     watch: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """The fields that take files, by name. `owner` is given the fields before a file, and says to whom it will belong.
+
+    `problems`: the files that were not kept, each with why; everything else of the form is read all the same.
+    """
+
+    owner: Callable[[Answers], str]
+    fields: Mapping[str, Takes]
+    problems: dict[str, Refused] = field(default_factory=dict)
+
+
 async def read_answers(request: Request, files: Files, *, max_body: int, taking: Taking | None = None) -> Answers:
-    """The fields of a form; an upload as the `FileId` of what was stored, and its name in the field `file`.
+    """The fields of a form; an upload as the `FileId` of what was stored, and its name under "file" for "value".
 
     `max_body`: bytes of all texts together. Files nobody takes are read over. Raises `TooLarge`, and `Refused` for
     what is no form.
@@ -72,8 +85,9 @@ class _Multipart:
         self._name = ""
         self._text: bytearray | None = None
         self._sink: Sink | None = None
+        self._over = False  # the file that comes in is read over
         self._storing = AsyncExitStack()
-        self._parts = self._counted = 0
+        self._parts = self._counted = self._read = 0
 
     async def read(self) -> Answers:
         from python_multipart.exceptions import FormParserError
@@ -85,6 +99,7 @@ class _Multipart:
             async with self._storing:  # an error on the way leaves no file behind
                 parser = MultipartParser(options[b"boundary"], self._callbacks())
                 async for chunk in chunks:
+                    self._read += len(chunk)
                     parser.write(chunk)
                     await self._carry_out(parse_options_header)
                 parser.finalize()
@@ -142,18 +157,36 @@ class _Multipart:
         self._name, self._text = name, None
         if filename is None:
             self._text = bytearray()
-        elif filename and name == "value" and (taking := self._taking) is not None:
-            self._taking = None  # one file
-            total = int(self._request.headers.get("content-length", "0"))
-            called = _text(filename).replace("%22", '"')  # browsers write the quotes of a name like this
-            receiving = self._files.receive(called, run=taking.owner(self._answers), step=taking.step,
-                                            max_bytes=taking.max_bytes, watch=taking.watch, total=total)
+        elif filename and (takes := self._taken(name)) is not None:
+            assert self._taking is not None  # `_taken` has looked into it
+            called = clean_name(_text(filename).replace("%22", '"'))  # browsers write the quotes of a name like this
+            if takes.accept and not called.lower().endswith(takes.accept):
+                said = refused(f"{called} is no {' or '.join(takes.accept)} and was not kept.")
+                self._taking.problems[name], self._over = said, True
+                return
+            total = max(0, int(self._request.headers.get("content-length", "0")) - self._read)
+            receiving = self._files.receive(called, run=self._taking.owner(self._answers), step=takes.step,
+                                            max_bytes=takes.max_bytes, watch=takes.watch, total=total)
             self._sink = await self._storing.enter_async_context(receiving)
-            self._answers["file"] = [self._sink.name]
+            self._answers[_file(name)] = [self._sink.name]
+
+    def _taken(self, name: str) -> Takes | None:
+        """How a file of this field is taken: once, and never a second time."""
+        if self._taking is None or name in self._taking.problems or _file(name) in self._answers:
+            return None
+        return self._taking.fields.get(name)
 
     async def _data(self, data: bytes) -> None:
         if self._sink is not None:
-            await self._sink.write(data)
+            try:
+                await self._sink.write(data)
+            except TooLarge as error:  # nothing of it stays; the rest of the form is read, so that it can come back
+                assert self._taking is not None
+                self._taking.problems[self._name], self._over, self._sink = error, True, None
+                with suppress(TooLarge):
+                    await self._storing.__aexit__(TooLarge, error, None)
+            return
+        if self._over and self._read < DRAINED_MOST:
             return
         self._counted += len(data)
         if self._counted > self._max_body:
@@ -162,14 +195,20 @@ class _Multipart:
             self._text += data
 
     async def _end(self) -> None:
+        self._over = False
         if self._sink is not None:
             sink, self._sink = self._sink, None
             await self._storing.aclose()
             assert sink.file is not None  # `receive` has stored it
-            self._answers["value"] = [sink.file.id]
+            self._answers[self._name] = [sink.file.id]
         elif self._text is not None:
             self._answers.setdefault(self._name, []).append(_text(bytes(self._text)))
             self._text = None
+
+
+def _file(name: str) -> str:
+    """Under which name of the answers the name of this field's file is."""
+    return name.replace("value", "file", 1)
 
 
 def _text(data: bytes) -> str:

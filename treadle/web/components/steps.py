@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
 from urllib.parse import quote
 
+from ...answers import fields_of, proposals
 from ...errors import PluginError
+from ...fields import FormSpec, Secret
 from ...files import File, megabytes
 from ...replay import Step
 from ...runs import Run, RunView, summary
-from .fields import Field
+from .fields import Field, State
 from .icons import icon
-from .shows import Things
+from .shows import Things, prose
 
 SUMMARY = 200  # characters of an answer in its one line
+PART = 60  # of one answer of a form
+NUMBERS = {2: "Two", 3: "Three", 4: "Four", 5: "Five", 6: "Six", 7: "Seven", 8: "Eight", 9: "Nine"}
 UNSAVED = (f'<div class="notice bad unsaved" role="alert" hidden>{icon("circle-alert")}'
            "<p>No answer from the server; nothing was stored.<span> What you typed is still here.</span></p></div>")
 
@@ -45,16 +49,18 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A form that comes back: what was typed, and why. `status` 422: a value; 409: somebody was faster.
+    """A form that comes back: what was typed in each field, and why. `status` 422: a value; 409: somebody was faster.
 
-    `sent`: the name of a file that came with it. `fault`: what is wrong with the author's check of it.
+    `sent`: the name of the file that came with a field. `errors`: a sentence by the name of its field, "" for the form
+    as a whole. `fault`: what is wrong with the author's check of it.
     """
 
     slug: str
-    typed: Sequence[str]
+    typed: Mapping[str, Sequence[str]]
     problem: str
     status: int = 422
-    sent: str = ""
+    sent: Mapping[str, str] = field(default_factory=dict)
+    errors: Mapping[str, str] = field(default_factory=dict)
     fault: PluginError | None = None
 
 
@@ -121,10 +127,7 @@ def can_take_focus(now: bool | None) -> str:
 
 def _done(view: RunView, step: Step, drawn: Drawn) -> str:
     run = view.run
-    text = escape(one_line(summary(step), SUMMARY)) or "No answer"
-    if isinstance(step.value, File):
-        at = escape(drawn.url(f"/files/{step.value.id}"))
-        text = f'<a href="{at}" download>{escape(step.value.name)}</a>, {megabytes(step.value.size)}'
+    text = _said(step, drawn) or "No answer"
     if run is None:
         end = ""
     elif run.state == "finished":
@@ -136,10 +139,25 @@ def _done(view: RunView, step: Step, drawn: Drawn) -> str:
     return card(step, "done", mark, f'{heading(step)}<p class="sum">{text}</p>{end}', current=False)
 
 
+def _said(step: Step, drawn: Drawn) -> str:
+    """An answer in one line; files can be had back."""
+    told = []
+    values = proposals(replace(step, default=step.value))
+    for name, spec in fields_of(step).items():
+        value = values[name]
+        text = escape(one_line(spec.text(value), SUMMARY if len(values) == 1 else PART))
+        if isinstance(value, File):
+            at = escape(drawn.url(f"/files/{value.id}"))
+            text = f'<a href="{at}" download>{escape(value.name)}</a>, {megabytes(value.size)}'
+        if text:
+            told.append(text if len(values) == 1 else f"{escape(spec.label)} <b>{text}</b>")
+    return ", ".join(told) if fields_of(step) else escape(one_line(summary(step), SUMMARY))
+
+
 def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal | None) -> str:
     note = '<span class="note not-m">Nothing is stored before this answer</span>' if view.run is None else ""
     form = _form(view, step, base, drawn)
-    problem = _problem(refusal)
+    problem = _problem(step, refusal, drawn)
     if step.approve is not None:
         shown = Things(step.approve.what, step.approve.number, base=base, url=drawn.url)
         yes, no = escape(step.approve.yes), escape(step.approve.no)
@@ -149,17 +167,34 @@ def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal |
                   f'<div class="card-body">{problem}<div class="full shown-all">{shown}</div></div>'
                   f'{form}<div class="card-foot">{buttons}{note}</div></form>')
         return card(step, "active decide", str(step.number), inside)
-    assert step.field is not None  # a step is a question or an approval
-    refused = refusal is not None and refusal.status == 422
-    kept = (view.pending.get("value") or step.default) if step.field.kind == "upload" else None
-    field = Field(step.field, step.slug, value=step.default, typed=refusal.typed if refusal is not None else None,
-                  error=refusal.problem if refusal is not None and refused else "",
-                  kept=kept if isinstance(kept, File) else None, waits=bool(view.pending),
-                  focus=drawn.focus or refusal is not None, upload=drawn.upload)
     verb = "Start" if view.run is None else "Save"
-    inside = (f'{form}<div class="card-head">{heading(step)}</div><div class="card-body">{problem}{field}</div>'
+    said = prose(step.field.help) if isinstance(step.field, FormSpec) and step.field.help else ""
+    inside = (f'{form}<div class="card-head">{heading(step)}{said}</div>'
+              f'<div class="card-body">{problem}{_fields(view, step, drawn, refusal)}</div>'
               f'<div class="card-foot"><button class="btn solid" type="submit">{verb}</button>{note}</div></form>')
     return card(step, "active", str(step.number), inside)
+
+
+def _fields(view: RunView, step: Step, drawn: Drawn, refusal: Refusal | None) -> str:
+    """The fields of a question, with what was typed where a form comes back. The first bad one takes the focus."""
+    specs, values = fields_of(step), proposals(step)
+    errors = refusal.errors if refusal is not None and refusal.status == 422 else {}
+    focused = next((name for name in specs if name in errors), next(iter(specs)))
+    drawing = ""
+    for number, (name, spec) in enumerate(specs.items()):
+        waiting = view.pending.get(name)
+        kept = waiting or values[name]
+        typed = refusal.typed.get(name, []) if refusal is not None else None
+        drawing += Field(spec, field_id(step, number), State(
+            name, values[name], typed, errors.get(name, ""), kept if isinstance(kept, File | Secret) else None,
+            waits=waiting is not None, focus=name == focused and (drawn.focus or refusal is not None),
+            upload=f"{drawn.upload}-{number}"), single=not isinstance(step.field, FormSpec))
+    return drawing
+
+
+def field_id(step: Step, number: int) -> str:
+    """The id of a question's field; of a form's, with its number."""
+    return f"f-{step.slug}-{number}" if isinstance(step.field, FormSpec) else f"f-{step.slug}"
 
 
 def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
@@ -171,22 +206,32 @@ def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
     else:
         at, how = drawn.url(f"{base}/steps/{quote(step.slug)}"), redraw(run, drawn)
         hidden = f'<input type="hidden" name="rev" value="{view.form_rev}">'
-    if step.field is not None and step.field.kind == "upload":
+    if any(spec.kind == "upload" for spec in fields_of(step).values()):
         at += f"{'&' if '?' in at else '?'}upload={quote(drawn.upload)}"
         how += ' enctype="multipart/form-data" hx-config="timeout:3600s"'
-    return (f'<form method="post" action="{escape(at)}" hx-post="{escape(at)}" {how} hx-sync="this:drop" '
+    return (f'<form method="post" action="{escape(at)}" hx-post="{escape(at)}" {how} novalidate hx-sync="this:drop" '
             f'hx-disable="find .card-foot .btn">{hidden}{UNSAVED}')
 
 
-def _problem(refusal: Refusal | None) -> str:
-    """Why the form came back: once, on top."""
+def _problem(step: Step, refusal: Refusal | None, drawn: Drawn) -> str:
+    """Why the form came back: once, on top; of a form of several with a way to each that needs a change."""
     if refusal is None:
         return ""
-    value = refusal.status == 422
-    kept = "; what you typed is kept" if any(refusal.typed) else ""
-    text = f"One answer needs a change{kept}." if value else refusal.problem
+    value, whole = refusal.status == 422, refusal.errors.get("", "")
+    specs = fields_of(step)
+    bad = {name: number for number, name in enumerate(specs) if name in refusal.errors}
+    if not value or whole:
+        text = escape(whole or refusal.problem)
+    elif isinstance(step.field, FormSpec) and bad:
+        count = "One answer needs" if len(bad) == 1 else f"{NUMBERS.get(len(bad), len(bad))} answers need"
+        ways = ", ".join(f'<a href="#{field_id(step, number)}">{escape(specs[name].label)}</a>'
+                         for name, number in bad.items())
+        text = f"{count} a change: {ways}. Everything else is kept."
+    else:
+        kept = "; what you typed is kept" if any(map(any, refusal.typed.values())) else ""
+        text = f"One answer needs a change{kept}."
     return (f'<div class="full"><div class="notice{" bad" if value else ""}" role="status">{icon("circle-alert")}'
-            f"<p>{escape(text)}</p></div></div>")
+            f"<p>{text}</p></div></div>")
 
 
 def _twice(view: RunView, step: Step, drawn: Drawn, refusal: Refusal) -> str:
@@ -195,7 +240,8 @@ def _twice(view: RunView, step: Step, drawn: Drawn, refusal: Refusal) -> str:
     assert run is not None  # nobody else can answer what is not begun
     at = view.answered.get(step.slug)
     moment = f" at {time.strftime('%H:%M', time.localtime(at))}" if at else ""
-    hidden = "".join(f'<textarea name="value" hidden>\n{escape(text)}</textarea>' for text in refusal.typed)
+    hidden = "".join(f'<textarea name="{escape(name)}" hidden>\n{escape(text)}</textarea>'
+                     for name, texts in refusal.typed.items() for text in texts)
     post = escape(drawn.url(f"/runs/{quote(run.key)}/steps/{quote(step.slug)}"))
     inside = (
         f'<div class="card-head">{heading(step, focus=True)}<p>This step was answered in another tab{moment}.</p></div>'
@@ -211,7 +257,8 @@ def _twice(view: RunView, step: Step, drawn: Drawn, refusal: Refusal) -> str:
 
 def OutdatedCard(run: Run, drawn: Drawn, refusal: Refusal) -> str:
     """A form whose step the run no longer asks: what was typed is shown, so that it can be copied."""
-    mine = refusal.sent or "\n".join(refusal.typed) or "No answer"
+    mine = "\n".join([*refusal.sent.values(), *(text for texts in refusal.typed.values() for text in texts)]
+                     ) or "No answer"
     return (
         '<li class="step active decide" id="outdated"><span class="mark">–</span><section class="card" '
         f'aria-labelledby="outdated-h"><div class="card-head"><h2 id="outdated-h"{can_take_focus(True)}>'
@@ -227,13 +274,16 @@ def _go_on(run: Run, label: str, drawn: Drawn) -> str:
 
 def _words(step: Step, refusal: Refusal) -> str:
     """The loser's answer as they would say it."""
-    if refusal.sent:
-        return refusal.sent
     if step.approve is not None:
-        return step.approve.yes if list(refusal.typed) == ["yes"] else step.approve.no
-    if step.field is not None and step.field.kind == "yes_no":
-        return "Yes" if refusal.typed else "No"
-    return "\n".join(refusal.typed) or "No answer"
+        return step.approve.yes if list(refusal.typed.get("value", [])) == ["yes"] else step.approve.no
+    told = []
+    for name, spec in fields_of(step).items():
+        texts = refusal.typed.get(name, [])
+        text = refusal.sent.get(name) or "\n".join(texts)
+        if spec.kind == "yes_no":
+            text = "Yes" if texts else "No"
+        told.append(f"{spec.label}: {text}" if isinstance(step.field, FormSpec) and text else text)
+    return "\n".join(filter(None, told)) or "No answer"
 
 
 def one_line(text: str, length: int) -> str:

@@ -8,7 +8,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ...errors import Conflict, InvalidAnswer, NotFound, PluginError, TooLarge
+from ...answers import fields_of, file_step, hold
+from ...errors import Conflict, InvalidAnswer, NotFound, PluginError
+from ...fields_form import many_refused
 from ...files import megabytes
 from ...replay import Export, Step
 from ...runs import Answers, Run, RunView, new_owner
@@ -17,7 +19,7 @@ from ..components.fields import UploadBar
 from ..components.shows import TableForm, TablePage, table_at
 from ..components.steps import Refusal, run_path
 from ..deps import Web
-from ..forms import Taking, read_answers
+from ..forms import Takes, Taking, read_answers
 from ..layout import page, prepare
 from ..run_pages import authored, came_back, changed, new_page, run_body, upload_id
 from .files import download_headers
@@ -42,12 +44,13 @@ async def begin(request: Request) -> Response:
     step = view.drawing.open
     answers: Answers = {}
     try:
-        answers = await _read(web, step, lambda fields: new_owner(_client_id(fields)), watch=_watch(request))
+        await _read(web, step, lambda fields: new_owner(_client_id(fields)), answers, watch=_watch(request))
         run = await web.core.runs.begin(endpoint, answers, client_id=_client_id(answers))
-    except (InvalidAnswer, PluginError, TooLarge) as error:
-        if step is None or (isinstance(error, TooLarge) and not _takes_file(step)):
+    except (InvalidAnswer, PluginError) as error:
+        if step is None:
             raise
-        return await new_page(web, endpoint, _refusal(step.slug, answers, error), client_id=_client_id(answers),
+        hold(step, answers, new_owner(_client_id(answers)), web.core.secrets)
+        return await new_page(web, endpoint, _refusal(step, step.slug, answers, error), client_id=_client_id(answers),
                               status=error.status)
     web.core.watch.accept(view.workflow)
     return RedirectResponse(web.url(run_path(run)), status_code=303)
@@ -61,14 +64,13 @@ async def answer(request: Request) -> Response:
     step = next((item for item in view.drawing.items if isinstance(item, Step) and item.slug == slug), None)
     answers: Answers = {}
     try:
-        answers = await _read(web, step, lambda _: key, watch=upload_id(key, slug, view.form_rev))
+        await _read(web, step, lambda _: key, answers, watch=upload_id(key, slug, view.form_rev))
         rev = answers.get("rev", ["0"])[-1]
         run = await web.core.runs.answer(key, slug, answers, rev=int(rev) if rev.isdecimal() and len(rev) < 19 else 0,
                                          replace="replace" in answers)
-    except (Conflict, InvalidAnswer, PluginError, TooLarge) as error:
-        if isinstance(error, TooLarge) and not _takes_file(step):
-            raise  # a notice above the form, which is left as it is: what is too large to read cannot be drawn again
-        return await came_back(web, key, _refusal(slug, answers, error), error.status)
+    except (Conflict, InvalidAnswer, PluginError) as error:
+        hold(step, answers, key, web.core.secrets)
+        return await came_back(web, key, _refusal(step, slug, answers, error), error.status)
     return await changed(web, run)
 
 
@@ -76,14 +78,21 @@ routes = [Route("/runs/new/{endpoint}", begin, methods=["POST"]),
           Route("/runs/{key}/steps/{slug}", answer, methods=["POST"])]
 
 
-async def _read(web: Web, step: Step | None, owner: Callable[[Answers], str], *, watch: str) -> Answers:
-    settings = web.core.settings
-    taking = Taking(owner, step.slug, settings.max_upload, watch) if step is not None and _takes_file(step) else None
-    return await read_answers(web.request, web.core.files, max_body=settings.max_body, taking=taking)
-
-
-def _takes_file(step: Step | None) -> bool:
-    return step is not None and step.field is not None and step.field.kind == "upload"
+async def _read(web: Web, step: Step | None, owner: Callable[[Answers], str], answers: Answers, *, watch: str) -> None:
+    """Fill `answers`. Raises `InvalidAnswer` for files that were not kept; `TooLarge` for a form that cannot be drawn
+    again, which becomes a notice above it."""
+    settings, takes = web.core.settings, dict[str, Takes]()
+    for number, (name, spec) in enumerate(fields_of(step).items()):
+        if step is not None and spec.kind == "upload":
+            most = settings.max_upload if spec.max_mb is None else round(spec.max_mb * 1_000_000)
+            takes[name] = Takes(file_step(step, name), most, spec.accept, f"{watch}-{number}")
+    taking = Taking(owner, takes)
+    answers |= await read_answers(web.request, web.core.files, max_body=settings.max_body, taking=taking)
+    if taking.problems:
+        error = many_refused({name.removeprefix("value."): f"{problem.message} {problem.hint}".strip()
+                              for name, problem in taking.problems.items()})
+        error.status = max(problem.status for problem in taking.problems.values())
+        raise error
 
 
 def _client_id(answers: Answers) -> str:
@@ -96,13 +105,20 @@ def _watch(request: Request) -> str:
     return given if CLIENT_ID.fullmatch(given) else ""
 
 
-def _refusal(slug: str, answers: Answers, error: Conflict | InvalidAnswer | PluginError | TooLarge) -> Refusal:
-    sent = answers.get("file", [""])[-1]
-    typed = [] if sent else [str(value) for value in answers.get("value", [])]
+def _refusal(step: Step | None, slug: str, answers: Answers,
+             error: Conflict | InvalidAnswer | PluginError) -> Refusal:
+    """The form as it came. What was typed as a secret is not sent back."""
+    specs = fields_of(step)
+    sent = {name: answers[file][-1] for name in specs if (file := name.replace("value", "file", 1)) in answers}
+    typed = {name: [str(text) for text in answers.get(name, [])] for name in specs or ("value",)
+             if name not in sent and (name not in specs or specs[name].kind not in ("secret", "upload"))}
     if isinstance(error, PluginError):
         return Refusal(slug, typed, "The workflow has an error and could not take this answer.", sent=sent, fault=error)
-    return Refusal(slug, typed, f"{error.message} {error.hint}".strip(), 409 if isinstance(error, Conflict) else 422,
-                   sent=sent)
+    said, errors = f"{error.message} {error.hint}".strip(), dict[str, str]()
+    if isinstance(error, InvalidAnswer):
+        known = error.fields if "value" not in specs else {}
+        errors = {f"value.{name}" if name else "": text for name, text in known.items()} or {"value": said}
+    return Refusal(slug, typed, said, 409 if isinstance(error, Conflict) else 422, sent, errors)
 
 
 @ar.post("/runs/{key}/revert/{slug}")
@@ -127,6 +143,21 @@ async def finalise(web: Web, key: str) -> Response:
 async def unlock(web: Web, key: str) -> Response:
     """Open a locked run again."""
     return await _change(web, web.core.runs.unlock(key))
+
+
+@ar.post("/runs/{key}/go-on-here")
+async def go_on_here(web: Web, key: str) -> Response:
+    """Go on with the changed code."""
+    return await _change(web, web.core.runs.go_on_here(key))
+
+
+@ar.post("/runs/{key}/start-anew")
+async def start_anew(web: Web, key: str) -> Response:
+    """A new run from the answers of this one, which is locked; the new one's page."""
+    run = await web.core.runs.start_anew(key)
+    address = web.url(run_path(run))
+    return Response(status_code=204, headers={"HX-Redirect": address}) if web.fragment else RedirectResponse(
+        address, status_code=303)
 
 
 async def _change(web: Web, change: Awaitable[Run]) -> Response:
