@@ -7,9 +7,12 @@ import json
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from .frames import content as content_of
+from .frames import is_frame
+
 
 def digest(things: Any) -> str:
-    """A digest of texts, numbers, lists, dicts, dataclasses, tables, components and files (by content).
+    """A digest of texts, numbers, lists, dicts, dataclasses, tables, frames, components and files (by content).
 
     Of anything else only its type counts. Takes about 1 ms for 1,000 rows of a table.
     """
@@ -21,6 +24,8 @@ def digest(things: Any) -> str:
 
 
 def _plain(thing: Any) -> Any:
+    if is_frame(thing):
+        return ["content", content_of(thing)]
     if callable(html := getattr(type(thing), "__html__", None)):  # a FastHTML component: as it is drawn
         return html(thing)
     if callable(component := getattr(type(thing), "__ft__", None)):
