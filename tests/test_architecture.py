@@ -32,7 +32,7 @@ LAYERS = [
     "jobs_items", "jobs_llm", "jobs",
     "plugins_folders", "plugins",
     "plugins_watch", "checking", "answers", "facts", "drawings", "run", "advance", "runs",
-    "importers", "archive", "commands", "conversation", "narrator",
+    "importers", "archive_files", "archive", "commands", "conversation", "narrator",
     "context", "replies", "core", "testing", "cli",
 ]
 LATE = {"httpx", "ollama", "pydantic", "pygments", "nh3", "sqlite_utils", "markdown_it", "mdit_py_plugins"}

@@ -250,16 +250,18 @@ def _yes_no(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+CODE = _text(80, pattern="[A-Za-z0-9_]*")
+
 PARTS: Mapping[str, Mapping[str, Check]] = {
     "run": {"format": lambda value: value == FORMAT and type(value) is int,
             "endpoint": _text(60, 1, pattern="[A-Za-z_][A-Za-z0-9_]*"), "key": _one_line(120, 1),
             "title": _one_line(200, 1), "named": _yes_no, "state": _one_of("open", "finished"), "complete": _yes_no,
-            "version": _one_line(80), "created_at": _time, "updated_at": _time},
+            "version": CODE, "created_at": _time, "updated_at": _time},
     "step": {"label": _text(1_000, 1), "key": _text(1_000), "slug": _text(100, 1, pattern="[a-z0-9-]+"),
              "kind": _one_of(*KINDS), "state": _one_of(*STATES), "value": _or_none(_stored), "digest": _one_line(200),
              "position": _whole(1_000_000), "answered_at": _or_none(_time), "created_at": _time,
-             "version": _one_line(80), "error": _text(20_000), "log": _text(1_000_000),
-             "started_at": _or_none(_time), "by": _one_line(40)},
+             "was": _one_of(*STATES, "open"), "again": _whole(1), "version": CODE, "error": _text(20_000),
+             "log": _text(1_000_000), "started_at": _or_none(_time), "by": _one_line(40)},
     "item": {"number": _whole(1_000_000), "digest": _one_line(200),
              "state": _one_of("done", "failed", "stopped", "running"), "value": _or_none(_stored),
              "error": _text(20_000)},
