@@ -20,9 +20,9 @@ KEPT = 16  # drawings; they serve the pages of a table and the answer to a POST
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The code has changed so that a run cannot simply go on. `asked`: the step a new drawing stops at, if any."""
+    """The code has changed so that a run cannot simply go on. `first`: the step at which it would go on, if any."""
 
-    asked: Step | None
+    first: Step | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,27 @@ class Drawings:
         and the `PluginError` of a plugin that does not load.
         """
         stored = self._steps.stored(rows)
+        try:
+            newest = self._version(endpoint)
+        except (NotFound, PluginError):
+            if (held := self._held(endpoint, code)) is None:
+                raise
+            newest = held
         pinned = code if locked else next((row["version"] for row in rows if row["state"] == "running" or (
             row["state"] == "done" and row["value"] is None)), "")
-        newest = self._version(endpoint)
         if pinned and (held := self._held(endpoint, pinned)) is not None:
             return Drawn(held, await self.draw(held, run, rev, stored), newer=held.code != newest.code)
         drawing = await self.draw(newest, run, rev, stored)
-        if newest.code == code or drawing.error is not None:
-            return Drawn(newest, drawing, newer=_newer(drawing, newest))
-        before = self._held(endpoint, code) if code else None
-        if _fits(drawing, rows) and (before is None or newest.version <= before.version):
+        before = self._held(endpoint, code) if code not in ("", newest.code) else None
+        if newest.code == code or drawing.error is not None or (
+                _fits(drawing, rows) and (before is None or newest.version <= before.version)):
             return Drawn(newest, drawing, newer=_newer(drawing, newest))
         if before is None:
             return Drawn(newest, drawing, Changed(drawing.open))
-        return Drawn(before, await self.draw(before, run, rev, stored), Changed(drawing.open))
+        old = await self.draw(before, run, rev, stored)
+        if old.open is not None and old.open.state == "running":  # tried again: with the code it has failed with
+            return Drawn(before, old, newer=True)
+        return Drawn(before, old, Changed(drawing.open))
 
     async def draw(self, workflow: Workflow, run: str, rev: int, stored: Sequence[Stored]) -> Drawing:
         """One replay, or the one that is kept of the same rows and code."""
@@ -94,7 +101,10 @@ class Drawings:
 
 
 def _fits(drawing: Drawing, rows: Sequence[sqlite3.Row]) -> bool:
-    """Whether everything that was answered and done, and came in the last drawing, comes in this one in order."""
+    """Whether everything that was answered and done, and came in the last drawing, comes in this one in order, and
+    nothing is to run that nobody has begun."""
+    if drawing.open is not None and drawing.open.work is not None and drawing.open.state == "open":
+        return False
     live = [(row["label"], row["key"]) for row in sorted(rows, key=lambda row: row["position"])
             if row["state"] == "done" and row["position"]]
     drawn = [(item.label, item.key) for item in drawing.items if isinstance(item, Step) and item.state == "done"]

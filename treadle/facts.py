@@ -64,5 +64,5 @@ def _waits(step: Step) -> str:
         text = f"The open question is step {step.number}: {step.label}."
         return f"{text} {one_line(step.field.help, ONE)}" if step.field is not None and step.field.help else text
     how = {"open": "has not begun", "running": "is running", "stopped": "was stopped by the person"}
-    why = f"failed: {one_line(step.error, ONE).rstrip(chr(46))}" if step.state == "failed" else how[step.state]
+    why = f"failed: {one_line(step.error, ONE).rstrip('.')}" if step.state == "failed" else how[step.state]
     return f"Step {step.number}, {step.label}, {why}."

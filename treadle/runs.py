@@ -48,7 +48,7 @@ class Runs(Advancing):
                 key = self._insert_run(view.workflow, client_id if old is None else "", rev)
                 self._tell(key, by, "started")
                 if step is not None and given is not None:
-                    self._write(key, step, given, rev, by)
+                    self._write(key, step, given, rev, by, view.workflow)
         await self.advance(key)
         await self._db.durable()
         return self.get(key)
@@ -71,7 +71,7 @@ class Runs(Advancing):
                 raise Conflict(f"{step.label} was answered meanwhile.")
             if step.state == "done":
                 self._steps.revert(key, step, now, undo=0)
-            self._write(key, step, given, now, by)
+            self._write(key, step, given, now, by, view.workflow)
         await self.advance(key)
         await self._db.durable()
         return self.get(key)
@@ -92,7 +92,7 @@ class Runs(Advancing):
             with self._feed.change() as rev:
                 self._must_be_open(self.get(key))
                 if self._steps.revert(key, step, rev, undo=1):  # else it was reverted by somebody else meanwhile
-                    self._touch(key, rev, "advance_due = 1, complete = 0, reverted_to = ?", step.label)
+                    self._due(key, rev, view.workflow, step.label)
                     self._tell(key, by, "reverted", step.label)
             await self.advance(key)
             await self._db.durable()
@@ -100,6 +100,7 @@ class Runs(Advancing):
 
     async def undo(self, key: str, *, by: str = "person") -> Run:
         """Take back what was reverted since the last answer. Raises `Conflict` when there is nothing to undo."""
+        view = await self.draw(key)
         self._must_be_open(self.get(key))
         if self._db.first("SELECT 1 FROM steps WHERE run = ? AND undo = 1", (key,)) is not None:
             await self._stop(key)
@@ -107,7 +108,7 @@ class Runs(Advancing):
             self._must_be_open(self.get(key))
             if not self._steps.undo(key, rev):
                 raise Conflict("There is nothing to undo.", hint="An answer since then has taken its place.")
-            self._touch(key, rev, "advance_due = 1, reverted_to = ''")
+            self._due(key, rev, view.workflow, "")
             self._tell(key, by, "undone")
         await self.advance(key)
         await self._db.durable()
@@ -199,14 +200,19 @@ class Runs(Advancing):
              rev))
         return key
 
-    def _write(self, key: str, step: Step, given: Given, rev: int, by: str) -> None:
+    def _write(self, key: str, step: Step, given: Given, rev: int, by: str, workflow: Workflow) -> None:
         """One answer, inside its transaction."""
         self._steps.answer(key, step, given.stored, rev, by=by, at=self._clock.now())
         for id, name in given.files:
             self._files.keep(id, run=key, step=name)
-        self._touch(key, rev, "advance_due = 1, complete = 0, reverted_to = ''")
+        self._due(key, rev, workflow, "")
         text = summary(replace(step, value=given.value))
         self._tell(key, by, "answered", step.label, one_line(self._secrets.redact(text), TEXT_LENGTH))
+
+    def _due(self, key: str, rev: int, workflow: Workflow, reverted_to: str) -> None:
+        """What counts has changed, as drawn with this code: the run is to go on with it."""
+        self._plugins.keep(workflow)
+        self._touch(key, rev, "advance_due = 1, complete = 0, reverted_to = ?, version = ?", reverted_to, workflow.code)
 
     def _tell(self, key: str, by: str, what: str, label: str = "", text: str = "") -> None:
         """A line of the history, inside the transaction of the change."""
