@@ -18,7 +18,9 @@ from .errors import Conflict, InvalidAnswer, NotFound
 from .feed import Feed
 from .fields import FieldSpec, FormSpec, Secret
 from .files import File, FileId, Files, Sink
+from .jobs import Jobs
 from .plugins import Plugins
+from .results import Failed
 from .runs import Answers, Run, Runs, RunView
 from .shows import Table
 from .shows.exports import make
@@ -31,7 +33,7 @@ __all__ = ["Commands", "key_text", "schema", "settled", "typed", "under_way"]
 ROWS = 50      # rows of a table that is shown; an export holds them all
 READ_S = 10.0  # seconds for what an author's objects may take to become data
 EXPORT_S = 60.0  # seconds for making a download
-CHANGES = ("revert", "undo", "finalise", "unlock", "stop", "go-on", "continue")
+CHANGES = ("revert", "undo", "finalise", "unlock", "stop", "go-on", "continue", "use-new-code", "start-anew")
 
 
 def typed(step: Step, value: Any) -> Answers:
@@ -89,7 +91,8 @@ def schema(step: Step) -> dict[str, Any]:
 def under_way(view: RunView) -> bool:
     """Whether this run waits for a job and not for a person."""
     step = view.drawing.open
-    return step is not None and step.kind in WORKS and step.state in ("open", "running")
+    return (step is not None and step.kind in WORKS and step.state in ("open", "running") and view.changed is None
+            and view.run is not None and view.run.state == "open")
 
 
 async def settled(runs: Runs, feed: Feed, key: str) -> RunView:
@@ -112,14 +115,16 @@ def plain_data(value: Any) -> Any:
         return value if value == value else None  # JSON knows no NaN
     if isinstance(value, File):
         return {"file": value.id, "name": value.name, "size": value.size, "url": f"/files/{value.id}"}
+    if isinstance(value, Failed):
+        return {"failed": value.error, "item": plain_data(value.item)}
     if isinstance(value, Mapping):
         return {str(name): plain_data(each) for name, each in value.items()}
     if isinstance(value, Table):
         return plain_data(value.records())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {part.name: plain_data(getattr(value, part.name)) for part in dataclasses.fields(value)}
-    if callable(dump := getattr(value, "model_dump", None)):
-        return dump(mode="json")
+    if isinstance(names := getattr(type(value), "model_fields", None), Mapping):
+        return {name: plain_data(getattr(value, name)) for name in names}
     if hasattr(value, "__iter__") and not isinstance(value, bytes):
         return [plain_data(each) for each in value]
     return str(value)
@@ -128,20 +133,21 @@ def plain_data(value: Any) -> Any:
 class Commands:
     """The commands. Each gives what JSON holds, and raises what a page would show."""
 
-    def __init__(self, runs: Runs, plugins: Plugins, files: Files, *, max_upload: int) -> None:
+    def __init__(self, runs: Runs, jobs: Jobs, plugins: Plugins, files: Files, *, max_upload: int) -> None:
         """`max_upload`: bytes of a file where its question says nothing else."""
-        self._runs, self._plugins, self._files, self._max_upload = runs, plugins, files, max_upload
+        self._runs, self._jobs, self._plugins, self._files = runs, jobs, plugins, files
+        self._max_upload = max_upload
 
     # reading
 
     def workflows(self) -> list[dict[str, Any]]:
         """Every workflow in the order of the menu, and those that do not load."""
-        return [self._declared(found) for found in self._plugins.all()]
+        return [_declared(found) for found in self._plugins.all() if found.kind != "page"]
 
     async def workflow(self, endpoint: str) -> dict[str, Any]:
         """One workflow, and its first question. Raises `NotFound`, `PluginError`."""
         view = await self._runs.draw_new(endpoint)
-        return self._declared(view.workflow) | await self._view(view)
+        return _declared(view.workflow) | await self._view(view)
 
     def runs(self, endpoint: str = "", *, unfinished: bool | None = None) -> list[dict[str, Any]]:
         """The newest runs, the one last worked on first."""
@@ -176,9 +182,16 @@ class Commands:
 
     async def change(self, key: str, what: str, name: str = "", *, by: str) -> dict[str, Any]:
         """Change a run in one of the ways of `CHANGES`. `name`: the slug or label of the step, where it needs one."""
+        jobs = {"stop": self._jobs.stop, "go-on": self._jobs.go_on, "continue": self._jobs.continue_with}
         if what == "revert":
             await self._runs.revert(key, (await self._step(key, name)).slug, by=by)
-        elif what in ("undo", "finalise", "unlock"):
+        elif what in jobs:
+            await jobs[what](key, (await self._step(key, name)).slug, by=by)
+        elif what == "use-new-code":
+            await self._runs.go_on_here(key, by=by)
+        elif what == "start-anew":
+            key = (await self._runs.start_anew(key, by=by)).key
+        else:
             await getattr(self._runs, what)(key, by=by)
         return await self.read(key)
 
@@ -216,12 +229,6 @@ class Commands:
                 return step
         raise NotFound(f"{key} has no step {name[:80]}.")
 
-    def _declared(self, found: Workflow | Broken) -> dict[str, Any]:
-        facts: dict[str, Any] = {"workflow": found.endpoint, "title": found.title, "file": found.file}
-        if isinstance(found, Broken):
-            return facts | {"error": found.error.message, "line": found.error.line}
-        return facts | {"about": found.about, "message": found.message, "outline": list(found.steps)}
-
     async def _view(self, view: RunView) -> dict[str, Any]:
         facts: dict[str, Any] = _run(view.run) if view.run is not None else {"workflow": view.workflow.endpoint}
 
@@ -238,12 +245,40 @@ class Commands:
         facts["error"] = None
         if (error := view.drawing.error) is not None:
             facts["error"] = {"error": error.message, "hint": error.hint, "file": error.file, "line": error.line}
-        facts["open"] = _open(view)
+        facts["changed"] = view.changed is not None
+        facts["open"] = self._open(view)
         return facts
+
+    def _open(self, view: RunView) -> dict[str, Any] | None:
+        """What the run waits for: a question with the schema of its answer, or a job with its state."""
+        step = view.drawing.open
+        if step is None:
+            return None
+        facts: dict[str, Any] = {"label": step.label, "key": step.key, "step": step.slug, "kind": step.kind,
+                                 "rev": view.form_rev}
+        if step.kind in WORKS:
+            live = self._jobs.live(step.id) if step.id else None
+            progress = None if live is None else {"done": live.done, "total": live.total, "text": live.text,
+                                                  "eta_s": live.eta_s, "failed": live.failed}
+            state = "running" if under_way(view) else "waiting" if step.state == "open" else step.state
+            return facts | {"state": state, "error": step.error, "progress": progress}
+        if step.approve is not None:
+            facts["what"] = [_shown(thing) for thing in step.approve.what]
+        if step.field is not None:
+            facts["field"] = step.field.kind
+        return facts | {"state": "open", "schema": schema(step), "default": plain_data(step.default)}
 
 
 def _waits(step: Step | None) -> str:
     return f"It waits for {step.label}." if step is not None else "It is complete."
+
+
+def _declared(found: Workflow | Broken) -> dict[str, Any]:
+    facts: dict[str, Any] = {"workflow": found.endpoint, "title": found.title, "kind": found.kind, "file": found.file}
+    if isinstance(found, Broken):
+        return facts | {"error": found.error.message, "line": found.error.line}
+    return facts | {"about": found.about, "message": found.message, "outline": list(found.steps),
+                    "needs": list(found.needs)}
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -254,22 +289,6 @@ def _run(run: Run) -> dict[str, Any]:
 def _step(step: Step) -> dict[str, Any]:
     return {"label": step.label, "key": step.key, "step": step.slug, "kind": step.kind,
             "value": plain_data(step.value)}
-
-
-def _open(view: RunView) -> dict[str, Any] | None:
-    """What the run waits for: a question with the schema of its answer, or a job with its state."""
-    step = view.drawing.open
-    if step is None:
-        return None
-    facts: dict[str, Any] = {"label": step.label, "key": step.key, "step": step.slug, "kind": step.kind,
-                             "rev": view.form_rev}
-    if step.kind in WORKS:
-        return facts | {"state": "running" if step.state == "open" else step.state, "error": step.error}
-    if step.approve is not None:
-        facts["what"] = [_shown(thing) for thing in step.approve.what]
-    if step.field is not None:
-        facts["field"] = step.field.kind
-    return facts | {"state": "open", "schema": schema(step), "default": plain_data(step.default)}
 
 
 def _shown(thing: Any) -> Any:

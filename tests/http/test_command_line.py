@@ -22,9 +22,9 @@ class Shell:
         self.folder, self.data, self.plugins = folder, folder / "data", plugins_at(folder / "plugins")
         self.env = {**os.environ, "TREADLE_PLUGINS": str(self.plugins), "OLLAMA_HOST": NOWHERE}
 
-    def __call__(self, *words, **more):
-        return subprocess.run([sys.executable, ROOT / "server.py", "--data", self.data, *words], env=self.env, text=True,
-                              stdin=subprocess.DEVNULL, capture_output=True, cwd=self.folder, timeout=30, **more)
+    def __call__(self, *words):
+        return subprocess.run([sys.executable, ROOT / "server.py", "--data", self.data, *words], env=self.env,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.folder, timeout=30)
 
     def typed(self, text, *words):
         """With a terminal at which `text` is typed."""

@@ -146,3 +146,51 @@ def test_tests_in_plugins_and_in_their_tests_folder_are_collected_with_their_hel
         cwd=ROOT, env={**os.environ, "TREADLE_PLUGINS": str(tmp_path)})
     assert "1 failed, 2 passed" in ended.stdout, ended.stdout + ended.stderr
     assert "assert 'Hello Ada' == 'Hello Eve'" in ended.stdout, "asserts say what they compared"
+
+
+TRIES = []
+
+
+def double(number: int) -> int:
+    TRIES.append(number)
+    if number == 13 or (number == 7 and TRIES.count(7) < 3):
+        raise ValueError(f"no {number}")
+    return number * 2
+
+
+@workflow("Work", message="m")
+async def work(ui):
+    first = await ui.job("Double", double, await ui.ask("Number", int), retries=2)
+    doubled = await ui.each("Double all", [1, 2, 13], double, workers=2)
+    said = await ui.llm("Say", f"About {first}")
+    ui.export("all.json", doubled=doubled.ok)
+    return [first, len(doubled.ok), said, await ui.ask("Note", str)]
+
+
+def test_jobs_run_and_are_retried_without_waiting(run):
+    TRIES.clear()
+    r = run(work, answers={"Number": 7})
+    assert r["Double"] == 14 and TRIES[:3] == [7, 7, 7]
+    assert r.waiting_for == "Double all" and r.error == "1 of 3 failed."
+    with pytest.raises(KeyError, match="failed: 1 of 3"):
+        r["Double all"]
+    assert run.go_on(r).error == "1 of 3 failed."
+
+
+def test_what_some_items_gave_can_be_continued_with(run):
+    r = run(work, answers={"Number": 1}, llm={"Say": "Two."})
+    r = run.answer(run.continue_with(r), {"Note": "ok"})
+    assert list(r["Double all"])[:2] == [2, 4] and len(r["Double all"].failed) == 1
+    assert r.result == [2, 2, "Two.", "ok"] and r.exports["all.json"] == {"doubled": [2, 4]}
+    r = run.revert(r, "Say")
+    assert (r["Say"], r.waiting_for) == ("Two.", "Note"), "a job that was reverted to runs again"
+
+
+def test_the_model_says_what_the_test_gives_and_nothing_else(run):
+    with pytest.raises(AssertionError, match=r"llm=\{'Say': ...\}"):
+        run.continue_with(run(work, answers={"Number": 1}))
+
+
+def test_a_job_that_fails_says_why(run):
+    r = run(work, answers={"Number": 13})
+    assert r.waiting_for == "Double" and "no 13" in r.error

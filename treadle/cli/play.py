@@ -86,6 +86,10 @@ class _Play:
                 if isinstance(answered, int):
                     return self._ended(view, answered)
                 view = answered
+            elif view["changed"] or step["state"] == "waiting":
+                say("The code has changed since this run began. Open it in the browser to say how it goes on, or begin "
+                    "a new one." if view["changed"] else "This run is finished and locked.")
+                return self._ended(view, STOPPED)
             elif step["state"] == "running":
                 self._progress(step)
                 self._door.pause(POLL_S)

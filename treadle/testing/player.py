@@ -8,7 +8,7 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,8 @@ from ..commands import key_text, settled, typed
 from ..config import Settings
 from ..core import Core
 from ..drawing import WORKS, Export, Show, Step
-from ..errors import TreadleError
+from ..errors import ModelError, TreadleError
+from ..llm import Piece
 from ..plugins import Plugins
 from ..runs import RunView, new_owner
 from ..shows.exports import ending, make
@@ -180,11 +181,26 @@ class Player:
         """
         core = self._opened()
         endpoint = core.plugins.give(workflow).endpoint if isinstance(workflow, Workflow) else workflow
-        return self._wait(_play(core, endpoint, "", answers or {}, llm or {}))
+        return self._wait(_play(core, endpoint, "", answers or {}, self._llm.told(llm)))
 
     def answer(self, run: Played, answers: Answers, *, llm: Mapping[str, str] | None = None) -> Played:
         """Go on with a run that waits. Raises as `run` does."""
-        return self._wait(_play(self._opened(), run.workflow, run.key, answers, llm or {}))
+        core = self._opened()
+        return self._wait(_play(core, run.workflow, run.key, answers, self._llm.told(llm)))
+
+    def go_on(self, run: Played) -> Played:
+        """Try the job again that has failed."""
+        return self._change(run, "go-on")
+
+    def continue_with(self, run: Played) -> Played:
+        """Go on with the results there are of the `each` in which some failed."""
+        return self._change(run, "continue")
+
+    def _change(self, run: Played, what: str) -> Played:
+        core = self._opened()
+        assert run.waiting_for is not None, f"nothing has failed: {run!r}"
+        self._wait(core.commands.change(run.key, what, run.waiting_for, by="person"))
+        return self._wait(_play(core, run.workflow, run.key, {}, self._llm))
 
     def revert(self, run: Played, label: Any) -> Played:
         """Ask this step and all after it again; a job runs again."""
@@ -192,7 +208,7 @@ class Player:
         assert step is not None, f"there is no step {label!r} to revert to: {run!r}"
         core = self._opened()
         self._wait(core.runs.revert(run.key, step.slug))
-        return self._wait(_play(core, run.workflow, run.key, {}, {}))
+        return self._wait(_play(core, run.workflow, run.key, {}, self._llm))
 
     def close(self) -> None:
         """End what still runs."""
@@ -209,6 +225,7 @@ class Player:
                 settings = replace(settings, plugins=Path(folder).absolute())
             self._core = self._wait(self._exit.enter_async_context(
                 Core.open(settings, clock=_Now(), plugins=_Given(settings))))
+            self._llm = _Told(self._core)
         return self._core
 
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -218,7 +235,37 @@ class Player:
             raise error.with_traceback(None) from None
 
 
-async def _play(core: Core, endpoint: str, key: str, answers: Answers, llm: Mapping[str, str]) -> Played:
+class _Told:
+    """What the model says, by the label of the step that asks; everything else of a model stays as it is."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._says: dict[str, Any] = {}
+        self.missing = ""
+        core.jobs.messages = self._messages
+        core.llm.chat = self._chat  # type: ignore[method-assign]  # the model itself is what is replaced
+
+    def told(self, says: Mapping[str, Any] | None) -> _Told:
+        """Add what a test gives."""
+        self._says |= says or {}
+        self.missing = ""
+        return self
+
+    async def _messages(self, run: str, prompt: str) -> list[dict[str, str]]:
+        step = (await self._core.runs.draw(run)).drawing.open
+        return [{"role": "user", "content": step.label if step is not None else ""}]
+
+    async def _chat(self, messages: list[dict[str, str]], **_: Any) -> AsyncGenerator[Piece, None]:
+        label = messages[0]["content"]
+        if label not in self._says:
+            self.missing = label
+            raise ModelError(f"No answer of the model is given for {label!r}.")
+        said = self._says[label]
+        yield Piece(said if isinstance(said, str) else json.dumps(said))
+        yield Piece(done=True)
+
+
+async def _play(core: Core, endpoint: str, key: str, answers: Answers, llm: _Told) -> Played:
     """Answer what is asked until nothing more is known. `key`: "" before the first answer."""
     left = {_asked(label): value for label, value in answers.items()}
     client_id = secrets.token_urlsafe(12)
@@ -239,6 +286,8 @@ async def _play(core: Core, endpoint: str, key: str, answers: Answers, llm: Mapp
         else:
             key = (await core.runs.begin(endpoint, sent, client_id=client_id)).key
     played = Played(view)
+    if llm.missing:
+        raise AssertionError(f"the model is asked for {llm.missing!r}: give llm={{{llm.missing!r}: ...}}")
     if left:
         raise AssertionError(f"never asked for: {', '.join(map(_named, left))}; {played!r}")
     return played
