@@ -9,15 +9,19 @@ from fasthtml.common import to_xml
 from starlette.responses import HTMLResponse, Response
 
 from .components import shell
+from .components.bell import Bell, Ended
 from .components.chat import Composer, Earlier
 from .components.icons import GLYPH
 from .components.model import AddressForm, Condition, ModelPicker
+from .job_rows import job_counts
 from .viewport import PAGE, viewport_of
 
 if TYPE_CHECKING:
     from .deps import Web
 
-PAGES = {"docs": "Documentation", "model": "Model", "": "No such page"}  # what is no place: it narrates nothing
+REFRESH = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
+PAGES = {"docs": "Documentation", "model": "Model", "jobs": "Background jobs",
+         "": "No such page"}  # what is no place: it narrates nothing
 
 
 def draw(*parts: Any) -> str:
@@ -38,12 +42,13 @@ def title_tag(title: str) -> str:
 
 
 def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = "", status: int = 200,
-         follow: bool = False) -> Response:
+         follow: bool = False, waits: bool = False) -> Response:
     """Answer with a page. `body` goes into the column of #main and begins with its head (an h1).
 
     `endpoint`: the place it belongs to, "docs", or "" for none. A fragment brings along what outside #main names the
-    place. `follow`: the page is what a GET of its place gives, and is drawn again when the plugin was saved. Draws
-    without awaiting: the cursor of the stream is read before the state.
+    place. `follow`: the page is what a GET of its place gives, and is drawn again when the plugin was saved. `waits`:
+    for a job, and asks nothing: without a script it fetches itself again. Draws without awaiting: the cursor of the
+    stream is read before the state.
     """
     inside = f'<div class="wrap" id="page">{draw(body)}{shell.follows(endpoint) if follow else ""}</div>'
     place = web.core.plugins.get(endpoint) if endpoint not in PAGES else None
@@ -52,7 +57,7 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
     tab = "Home" if endpoint == "home" else "Workflow" if place else "Page"
     chat = web.url("")
     menu = shell.menu(shell.places_of(web.core.plugins.all()), endpoint, chat)
-    head = title_tag(title)
+    head = title_tag(title) + (REFRESH if waits else "")
     if web.fragment:
         return HTMLResponse(
             f'{head}{inside}'
@@ -69,9 +74,11 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
         endpoint=endpoint if place else "home", run=run, chat=chat)
     return HTMLResponse(
         f'<!doctype html><html lang="en"><head>{shell.head()}{head}</head><body>'
-        f'<a class="skip" href="#main">Skip to the page</a><div class="app">{shell.top_bar(name, ask, menu, chat)}'
+        f'<a class="skip" href="#main">Skip to the page</a><div class="app">'
+        f'{shell.top_bar(name, ask, menu, chat, Bell(*job_counts(web.core)))}'
         f'<div class="panes"><main class="main" id="main" tabindex="-1" hx-history-elt>{inside}</main>{pane}</div>'
         f"{shell.tabs(tab)}</div>{shell.live(conversation, cursor, endpoint if place else '')}"
+        f"{Ended(web.rev, (), web.url)}"
         f"{shell.words(conversation)}</body></html>", status)
 
 

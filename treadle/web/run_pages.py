@@ -21,6 +21,7 @@ from .components.runs import RunBody, RunRows, is_held
 from .components.shows import SHORT
 from .components.steps import Drawn, Refusal, run_path
 from .deps import Web
+from .job_rows import seen_of
 from .layout import page, prepare, title_tag
 from .problems import reference
 
@@ -42,7 +43,7 @@ async def new_page(web: Web, endpoint: str, refusal: Refusal | None = None, *, c
     view = await runs.draw_new(endpoint, client_id=client_id)
     client_id = client_id or secrets.token_urlsafe(12)
     drawn = replace(_explained(view, drawn_for(web)), client_id=client_id, upload=client_id)
-    body = await _drawing(view, drawn, refusal)
+    body = await _drawing(web, view, drawn, refusal)
     steps = len(view.workflow.steps)
     rows = [RunRows(runs.list(endpoint, unfinished=unfinished, limit=LISTED), drawn, steps=lambda _: steps, named=named)
             for unfinished, named in ((True, "Unfinished runs"), (False, "Finished runs"))]
@@ -62,7 +63,7 @@ async def author_page(web: Web, item: Page) -> Response:
         drawing = Drawing(error=PluginError("A page asks nothing", file=item.file, line=drawing.open.line,
                                             hint="What asks is a workflow: declare it with @workflow."))
     view = RunView(None, item, drawing)
-    body = await _drawing(view, _explained(view, drawn_for(web)), None)
+    body = await _drawing(web, view, _explained(view, drawn_for(web)), None)
     await prepare(web)
     return page(web, title=item.title, body=body, endpoint=item.endpoint, follow=True)
 
@@ -72,9 +73,10 @@ async def run_page(web: Web, key: str, refusal: Refusal | None = None, *, status
     view = await web.core.runs.draw(key)
     assert view.run is not None  # it has a key
     begun = web.fragment and web.request.headers.get("hx-source", "").startswith("form")  # by its first answer
-    body = await _drawing(view, replace(_for_run(view, drawn_for(web, focus=begun)), check=web.fragment), refusal)
+    body = await _drawing(web, view, replace(_for_run(view, drawn_for(web, focus=begun)), check=web.fragment), refusal)
     await prepare(web)
-    return page(web, title=view.title, body=body, endpoint=view.run.endpoint, run=key, status=status)
+    waits = view.drawing.open is not None and view.drawing.open.state == "running"
+    return page(web, title=view.title, body=body, endpoint=view.run.endpoint, run=key, status=status, waits=waits)
 
 
 async def run_body(web: Web, key: str, refusal: Refusal | None = None, *, status: int = 200,
@@ -83,7 +85,7 @@ async def run_body(web: Web, key: str, refusal: Refusal | None = None, *, status
     view = await web.core.runs.draw(key)
     drawn = replace(_for_run(view, drawn_for(web, focus=focus)), check=check)
     headers = {"HX-Reswap": "outerHTML"} if refusal is not None and is_held(view, refusal) else None
-    return HTMLResponse(f"{title_tag(view.title)}{await _drawing(view, drawn, refusal)}", status, headers)
+    return HTMLResponse(f"{title_tag(view.title)}{await _drawing(web, view, drawn, refusal)}", status, headers)
 
 
 async def changed(web: Web, run: Run) -> Response:
@@ -144,19 +146,22 @@ async def authored(view: RunView, work: Callable[[], T], *, within: float = DRAW
                           file=shown(late.file, folder) if late.file else file) from None
 
 
-async def _drawing(view: RunView, drawn: Drawn, refusal: Refusal | None) -> str:
+async def _drawing(web: Web, view: RunView, drawn: Drawn, refusal: Refusal | None) -> str:
     """Draw off the loop what may take long, and what is an author's: tables are sorted, Markdown is rendered."""
+    jobs = seen_of(web.core, view)
     for item in view.drawing.items:
         things = item.things if isinstance(item, Show) else ()
         if isinstance(item, Step) and item.approve is not None:
             things = item.approve.what
+        if isinstance(item, Step) and item.work is not None and item.work.items is not None:
+            break
         if any(not isinstance(thing, str) or len(thing) > SHORT for thing in things):
             break
     else:
-        return RunBody(view, drawn, refusal)
+        return RunBody(view, drawn, refusal, jobs)
     try:
-        return await authored(view, lambda: RunBody(view, drawn, refusal))
+        return await authored(view, lambda: RunBody(view, drawn, refusal, jobs))
     except PluginError as error:
         steps = [step for step in view.drawing.items if isinstance(step, Step) and step.state == "done"]
         failed = replace(view, drawing=Drawing([*steps], error=error))
-        return RunBody(failed, _explained(failed, drawn), refusal)
+        return RunBody(failed, _explained(failed, drawn), refusal, jobs)

@@ -18,10 +18,12 @@ from weakref import WeakKeyDictionary
 
 from ..conversation import Message, joined
 from ..core import Core
+from .components.bell import Bell
 from .components.chat import ComposerAction, Earlier, MessageRow
 from .components.model import Condition, ModelPicker
 from .components.runs import run_changed
 from .components.shell import places_changed
+from .job_rows import job_counts, jobs_since
 from .live import Live, thinking_of
 from .markdown import render_reply
 
@@ -232,6 +234,7 @@ class Viewport:
         yield from self._places(after)
         for run in self._db.rows("SELECT key FROM runs WHERE rev > ? ORDER BY rev DESC LIMIT ?", (after, RUNS)):
             yield run_changed(run["key"])
+        yield self._bell()
 
     def _change(self, row: Message, at: Position) -> Iterator[str]:
         """A row as it is now, for a viewer who does not have it or has it as it was."""
@@ -268,10 +271,21 @@ class Viewport:
         yield from self._places(after)
         for run in self._db.rows("SELECT key FROM runs WHERE rev > ?", (after,)):
             yield run_changed(run["key"])
+        if (ended := jobs_since(self._core, after)) is not None:
+            yield self._bell()
+            yield partial("#job-said", "innerHTML", escape(" ".join(ended)))
+
+    def _bell(self) -> str:
+        return partial("#bell", "outerMorph settle:0", Bell(*job_counts(self._core)))
 
     def _places(self, after: int) -> Iterator[str]:
+        """What was loaded anew: the places, and the runs of them that may be open. Those have not changed as rows."""
         if changed := self._core.watch.changed_since(after):
             yield places_changed(changed)
+            among = ",".join("?" * len(changed))
+            for run in self._db.rows(f"SELECT key FROM runs WHERE endpoint IN ({among}) ORDER BY rev DESC LIMIT ?",
+                                     (*changed, RUNS)):
+                yield run_changed(run["key"])
 
     def _said(self, reply: Message, after: int) -> str:
         """What is announced of a reply that has changed: that it is coming, and the whole once it is drawn."""

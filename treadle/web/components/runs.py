@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from types import MappingProxyType
 from urllib.parse import quote
 
 from fasthtml.common import NotStr
 
+from ...drawing import WORKS
 from ...replay import Export, Show, Step
 from ...runs import Run, RunView
 from .faults import FailedStep, Fault
 from .icons import icon
+from .jobs import JobCard, Seen
 from .shows import Results, Things, prose
 from .steps import Act, Drawn, OutdatedCard, Refusal, StepCard, WaitCard, can_take_focus, run_id, run_path
 
@@ -40,8 +43,12 @@ def run_changed(key: str) -> str:
             "</div></hx-partial>")
 
 
-def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotStr:
-    """`#run-{key}`; of a workflow not begun, `#run-new-{endpoint}`. Slow with large tables: not for the event loop."""
+def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None,
+            jobs: Mapping[str, Seen] = MappingProxyType({})) -> NotStr:
+    """`#run-{key}`; of a workflow not begun, `#run-new-{endpoint}`. Slow with large tables: not for the event loop.
+
+    `jobs`: what is seen of the steps that run, by slug.
+    """
     run, drawing, workflow = view.run, view.drawing, view.workflow
     if run is not None and refusal is not None and is_held(view, refusal):
         drawn = replace(drawn, held=True)
@@ -54,7 +61,8 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotS
         refusal = None
     for entry in entries:
         if isinstance(entry, Step):
-            items.append(StepCard(view, entry, base, drawn, refusal))
+            items.append(JobCard(view, entry, base, drawn, jobs.get(entry.slug, Seen())) if entry.kind in WORKS
+                         else StepCard(view, entry, base, drawn, refusal))
         elif isinstance(entry, Show):
             shown = Things(entry.things, entry.number, base=base, url=drawn.url)
             items.append(f'<li class="step show" id="shown-{entry.number}"><div>{shown}</div></li>')
@@ -68,7 +76,7 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None) -> NotS
     exports = [item for item in drawing.items if isinstance(item, Export)]
     return NotStr(
         f'<div id="{escape(name)}">{_head(view, entries, drawn)}{_reverted(view, drawn)}'
-        f'<ol class="steps">{"".join(items)}</ol>{_start(view, base, drawn)}'
+        f'{_changed(view, drawn)}<ol class="steps">{"".join(items)}</ol>{_start(view, base, drawn)}'
         f"{Fault(error) if error is not None and drawn.author else ''}{Results(exports, base=base, url=drawn.url)}"
         f"{_live(run, drawn) if run is not None and not drawn.held else ''}</div>")
 
@@ -144,9 +152,31 @@ def _reverted(view: RunView, drawn: Drawn) -> str:
             f'answers are kept as defaults.</p><div class="acts">{Act(run, "undo", "Undo", "line", drawn)}</div></div>')
 
 
+def _changed(view: RunView, drawn: Drawn) -> str:
+    """The workflow has changed so that the run cannot simply go on: the person decides how."""
+    run, changed = view.run, view.changed
+    if run is None or changed is None or run.state == "finished":
+        return ""
+    step, anew = changed.first, escape(drawn.url(f"/runs/{quote(run.key)}/start-anew"))
+    again = step is not None and step.work is None and step.default is not None
+    how = "" if step is None else f" Step {step.number}, {escape(step.label)}, is the first that " + (
+        "is asked again." if again else "is asked." if step.work is None else "runs again.")
+    return ('<ol class="steps"><li class="step active decide" id="changed"><span class="mark">–</span>'
+            '<section class="card" aria-labelledby="changed-h"><div class="card-head">'
+            f'<h2 id="changed-h">{escape(view.workflow.title)} has changed since this run began</h2>'
+            '<p>Needs your choice.</p></div><div class="card-body"><dl class="facts full">'
+            f"<dt>Go on here</dt><dd>Answers that fit are kept.{how}</dd><dt>Start a new run</dt>"
+            "<dd>Starts from these answers. This run is finished and locked.</dd></dl></div>"
+            f'<div class="card-foot">{Act(run, "go-on-here", "Go on here", "solid", drawn, big=True)}'
+            f'<form method="post" action="{anew}" hx-post="{anew}" hx-target="#main" hx-push-url="true" '
+            'hx-swap="innerHTML"><button class="btn line" type="submit">Start a new run</button></form></div></section>'
+            "</li></ol>")
+
+
 def _start(view: RunView, base: str, drawn: Drawn) -> str:
     """A workflow whose first step is no question begins with a button."""
-    if view.run is not None or view.drawing.open is not None or view.drawing.error is not None:
+    first = view.drawing.open
+    if view.run is not None or (first is not None and first.kind not in WORKS) or view.drawing.error is not None:
         return ""
     if view.workflow.kind == "page":
         return ""

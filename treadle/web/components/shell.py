@@ -13,6 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from ..assets import url
+from .bell import BellLink, JobsPanel
 from .icons import GLYPH, icon
 
 CONFIG = {
@@ -20,7 +21,8 @@ CONFIG = {
     "sse": {"reconnectDelay": 300, "reconnectMaxDelay": 3000},
     "morphIgnore": ["data-htmx-powered", "open", "popover"],  # what the reader unfolded stays unfolded
     # seconds that app.js counts, and a table the reader has sorted, searched or turned over
-    "morphSkip": "[data-since], .shown:has(> [data-view])",
+    # and the newest results of a job while somebody points at them
+    "morphSkip": "[data-since], .shown:has(> [data-view]), [id^=items-]:hover",
     "morphSkipChildren": ".msg > .body, .msg .plain-text",  # a reply that settles: its texts come by their own partials
 }
 KINDS = {"workflow": "Workflows", "tool": "Tools", "page": "Pages"}
@@ -64,21 +66,21 @@ def head() -> str:
 @cache
 def _bar_end() -> str:
     return (
-        '<div class="end js">'
-        '<button class="btn icon not-m" type="button" id="theme" aria-label="Switch theme">'
+        '<button class="btn icon not-m js" type="button" id="theme" aria-label="Switch theme">'
         f'{icon("sun", cls="th-light")}{icon("moon", cls="th-dark")}</button>'
-        '<button class="btn icon not-m" type="button" id="chat-toggle" aria-pressed="true" '
+        '<button class="btn icon not-m js" type="button" id="chat-toggle" aria-pressed="true" '
         'aria-label="Show the assistant">'
-        f'{icon("panel-right")}</button></div>')
+        f'{icon("panel-right")}</button></div>{JobsPanel()}')
 
 
-def top_bar(place: str, ask: str, menu: str, chat: str) -> str:
-    """The bar: the sign, the button of the menu with the name of the place, and what is the same everywhere."""
+def top_bar(place: str, ask: str, menu: str, chat: str, bell: str) -> str:
+    """The bar: the sign, the button of the menu with the name of the place, the bell, what is the same everywhere."""
     return (
         f'<header class="top"><a class="glyph" href="/{chat}" aria-label="Treadle home">{GLYPH}</a>'
         f'<button class="menu-btn" type="button" popovertarget="menu" aria-haspopup="true">{place_label(place, ask)}'
         f'{icon("chevrons-up-down", small=True)}</button>'
-        f'<nav class="pop menu" id="menu" popover aria-label="Places">{menu}</nav>{_bar_end()}</header>')
+        f'<nav class="pop menu" id="menu" popover aria-label="Places">{menu}</nav>'
+        f'<div class="end">{BellLink(chat)}{bell}{_bar_end()}</header>')
 
 
 def place_label(place: str, ask: str) -> str:

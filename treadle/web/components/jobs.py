@@ -1,0 +1,314 @@
+"""A job, an each or a step of the model in a run, in each of its states.
+
+A card that runs carries its own polling; when it has ended, it is drawn without.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+from urllib.parse import quote
+
+from ...drawing import Step, Work
+from ...files import File, megabytes
+from ...jobs import Live
+from ...runs import Run, RunView
+from ...shows import Table
+from .icons import icon
+from .shows import TableForm
+from .steps import SUMMARY, Act, Drawn, WaitCard, card, heading, one_line
+
+NEWEST = 5   # results of an each that are seen on its card
+FAILED = 20  # failed items that are named on it
+POLL = 'hx-trigger="every 500ms" hx-swap="outerMorph settle:0"'
+Url = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of an each as it is seen. `value`: JSON of one that is done."""
+
+    number: int
+    state: str
+    value: str | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is seen of a job beside its step. `done`: items of an each that are done. `rows`: the newest first, then
+    those that failed. `newer`: its file has changed since it began. `waits`: for what, in a sentence. `written`: by
+    `model` so far."""
+
+    done: int = 0
+    failed: int = 0
+    live: Live | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    log: Sequence[str] = ()
+    details: str = ""
+    items: Sequence[Item] = ()
+    newer: bool = False
+    waits: str = ""
+    written: str = ""
+    model: str = ""
+
+
+def JobCard(view: RunView, step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
+    """A step that runs. `base`: the address of its run. Calls what names an author's items: not for the loop."""
+    run = view.run
+    if run is None or (drawn.held and step.state != "done"):
+        return WaitCard(step.label, str(step.number), "Later" if drawn.held else "Runs when you start")
+    locked = run.state == "finished"
+    if step.state == "done":
+        return _done(run, step, drawn, seen)
+    if step.state in ("running", "open") and not locked:
+        return _running(run, step, base, drawn, seen)
+    return _ended(run, step, base, drawn, seen, locked=locked)
+
+
+def _verb(step: Step, verb: str) -> str:
+    return f"jobs/{quote(step.slug)}/{verb}"
+
+
+def _running(run: Run, step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
+    live = seen.live
+    body = _bar(step, live) + _written(seen) + _log(live.log if live is not None else seen.log)
+    body += _newest(step, base, drawn, seen)
+    if seen.newer:
+        act = Act(run, _verb(step, "renew"), "Use the new code", "line", drawn)
+        body += (f'<div class="notice full">{icon("info")}<p>The workflow has changed; this goes on with the code it '
+                 f'began with.</p><div class="acts">{act}</div></div>')
+    since = f'<span class="note not-m">Since {_clock(seen.started_at)}</span>' if seen.started_at else ""
+    inside = (f'<div class="card-head">{heading(step, focus=drawn.focus)}<p>{_words(step, seen)}</p></div>'
+              f'{f"""<div class="card-body">{body}</div>""" if body else ""}<div class="card-foot">'
+              f'{Act(run, _verb(step, "stop"), "Stop", "line", drawn, big=True)}{since}</div>')
+    at = f"{base}/jobs/{quote(step.slug)}?rev={run.rev}&seen={zlib.crc32(inside.encode()):x}"
+    poll = f'<div id="job-{step.slug}" hx-get="{escape(drawn.url(at))}" hx-target="#step-{step.slug}" {POLL}>'
+    if seen.waits:
+        mark = f'{icon("clock", small=True)}<span class="sr">Waiting</span>'
+        return card(step, "active stopped", mark, f"{poll}{inside}</div>")
+    return card(step, "active", str(step.number), f"{poll}{inside}</div>")
+
+
+def _words(step: Step, seen: Seen) -> str:
+    if seen.waits:
+        return escape(seen.waits)
+    if step.kind == "llm":
+        return f"{escape(seen.model)} writes this step." if seen.model else "The model writes this step."
+    workers = step.work.workers if step.work is not None and step.work.items is not None else 1
+    return f"{f'{workers} at once. ' if workers > 1 else ''}You can leave this page; the job goes on."
+
+
+def _bar(step: Step, live: Live | None) -> str:
+    """What it does and how far it is; nothing where nothing is known of it."""
+    if live is None or step.kind == "llm" or not (live.text or live.total):
+        return ""
+    name, eta = escape(live.text or step.label), f", {left(live.eta_s)}" if live.eta_s is not None else ""
+    bar = f'<progress value="{live.done:g}" max="{live.total:g}" aria-label="{name}"></progress>' if live.total else ""
+    return (f'<div class="notice full" role="group" aria-label="Progress"><p><b>{name}</b></p>'
+            f'<span class="n">{counted(live)}{eta}</span>{bar}</div>')
+
+
+def counted(live: Live) -> str:
+    """How far it is: "312 of 500"; "" where nothing is known of it."""
+    if live.total:
+        return f"{live.done:,.0f} of {live.total:,.0f}"
+    return f"{live.done:,.0f} so far" if live.done else ""
+
+
+def left(seconds: float) -> str:
+    """The time left, as a person says it."""
+    return f"{span(max(seconds, 1))} left"
+
+
+def span(seconds: float) -> str:
+    """A stretch of time: "0.8 s", "40 s", "2 min", "1 h 5 min"."""
+    if seconds < 10 and seconds != int(seconds):
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _clock(at: float) -> str:
+    return time.strftime("%H:%M", time.localtime(at))
+
+
+def _written(seen: Seen) -> str:
+    """What the model has written so far."""
+    if not seen.written:
+        return ""
+    return f'<div class="prose full"><p>{escape(seen.written)}<span class="caret"></span></p></div>'
+
+
+def _log(lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    text = escape("\n".join(lines))
+    count = f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}"
+    return _fold(f"Log, {count}", _out("Log", text))
+
+
+def _out(name: str, text: str) -> str:
+    return f'<div class="out"><pre tabindex="0" role="region" aria-label="{name}">{text}</pre></div>'
+
+
+def _fold(title: str, inside: str, *, opened: bool = False) -> str:
+    return (f'<div class="full"><details class="fold"{" open" if opened else ""}><summary>'
+            f'{icon("chevron-right", small=True)}{title}</summary>{inside}</details></div>')
+
+
+def _ended(run: Run, step: Step, base: str, drawn: Drawn, seen: Seen, *, locked: bool) -> str:
+    """Stopped, or failed: what happened in the first line, and how it goes on."""
+    assert step.work is not None
+    each, stopped = step.work.items is not None, step.state != "failed"
+    total = len(step.work.items) if step.work.items is not None else 0
+    some = each and not stopped and seen.done > 0
+    if each:
+        first = (f"Stopped at {seen.done:,} of {total:,}." if stopped else
+                 f"{seen.done:,} of {total:,} are done; {seen.failed:,} failed.")
+    else:
+        first = "Stopped." if stopped else sentence(step.error) or "This failed."
+    body = _failures(step, base, drawn, seen) if each else ""
+    body += _newest(step, base, drawn, seen) if stopped else ""
+    body += _log(seen.log)
+    if seen.details and drawn.author:
+        body += _fold("Traceback, for the author", _out("Traceback", escape(seen.details)))
+    acts = "" if locked else _ways(run, step, drawn, seen, stopped=stopped)
+    note = f"{'Stopped' if stopped else 'Failed'} at {_clock(seen.ended_at)}" if seen.ended_at else ""
+    inside = (f'<div class="card-head">{heading(step, focus=drawn.focus)}<p>{escape(first)}</p></div>'
+              f'{f"""<div class="card-body">{body}</div>""" if body else ""}'
+              f'<div class="card-foot">{acts}<span class="note not-m">{note}</span></div>')
+    if stopped:
+        return card(step, "active stopped", '<span class="stop"></span><span class="sr">Stopped</span>', inside)
+    if some:
+        return card(step, "active", str(step.number), inside)
+    return card(step, "active failed", f'{icon("x", small=True)}<span class="sr">Failed</span>', inside)
+
+
+def _ways(run: Run, step: Step, drawn: Drawn, seen: Seen, *, stopped: bool) -> str:
+    again = "Go on" if stopped else f"Try the {seen.failed:,} again" if seen.done and seen.failed > 1 else "Try again"
+    acts = Act(run, _verb(step, "go-on"), again, "solid", drawn, big=True)
+    if step.work is not None and step.work.items is not None and seen.done:
+        those = f"Continue with those {seen.done:,}" if seen.done > 1 else "Continue with that one"
+        acts += Act(run, _verb(step, "continue"), those, "line", drawn, big=True)
+    return acts
+
+
+def sentence(text: str) -> str:
+    """An author's words as a sentence."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?…" else f"{text}."
+
+
+def _failures(step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
+    failed = [item for item in seen.items if item.state == "failed"]
+    if not failed:
+        return ""
+    assert step.work is not None
+    rows = "".join(f'<li><div><span class="nm">{escape(called(step.work, item.number))}</span>'
+                   f'<p class="sub">{escape(sentence(item.error))}</p></div></li>' for item in failed)
+    at = escape(drawn.url(f"{base}/items/{quote(step.slug)}?sort=-Error"))
+    more = f'<a class="btn ghost sm" href="{at}">All {seen.failed:,}</a>' if seen.failed > len(failed) else ""
+    return _fold(f"{seen.failed:,} failed", f'<ul class="rows">{rows}</ul>{more}', opened=True)
+
+
+def _newest(step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
+    """The newest results of an each. Left alone while somebody points at them or has opened all of them."""
+    items = [item for item in seen.items if item.state == "done"][:NEWEST]
+    if step.work is None or step.work.items is None or not items:
+        return ""
+    table = table_of(step.work, items)
+    page = table.page(sort="", number=1, query="")
+    head = "".join(f'<th scope="col"{_num(column.number)}>{escape(column.name)}</th>' for column in page.columns)
+    rows = "".join("<tr>" + "".join(f"<td{_num(column.number)}>{escape(text)}</td>" for column, text in
+                                    zip(page.columns, row, strict=True)) + "</tr>" for row in page.rows)
+    count = f"{seen.done:,} of {len(step.work.items):,} results"
+    at = escape(drawn.url(f"{base}/items/{quote(step.slug)}"))
+    every = (f'<a class="btn ghost sm" href="{at}" hx-get="{at}" hx-target="#items-{step.slug}" hx-swap="innerHTML">'
+             "Show all</a>")
+    return (f'<div class="full shown" id="items-{step.slug}"><div class="data"><div class="tbl" tabindex="0" '
+            f'role="region" aria-label="The newest results"><table><thead><tr>{head}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>"
+            f"<footer><span>{count}</span>{every}</footer></div></div>")
+
+
+def _num(number: bool) -> str:
+    return ' class="num"' if number else ""
+
+
+def table_of(work: Work, items: Sequence[Item]) -> Table:
+    """What an each has given, as a table: columns of what the results hold, their names where that is not among it."""
+    return Table([_row(called(work, item.number), item) for item in items])
+
+
+def _row(name: str, item: Item) -> dict[str, Any]:
+    try:
+        value = json.loads(item.value) if item.value is not None else None
+    except ValueError:
+        value = None
+    if isinstance(value, dict):
+        row = ({} if name in map(str, value.values()) else {"Item": name}) | value
+    else:
+        row = {"Item": name} | ({"Result": value} if value is not None else {})
+    return row | ({"Error": item.error} if item.error else {})
+
+
+def called(work: Work, number: int) -> str:
+    """The name of an item of an each on its card. Calls the author's `name=`, so it belongs in their thread."""
+    item = work.items[number] if work.items is not None and number < len(work.items) else number + 1
+    if work.name is not None:
+        return one_line(str(work.name(item)), 80)
+    if isinstance(item, dict):
+        return one_line(str(next((value for value in item.values() if isinstance(value, str)), item)), 80)
+    return one_line(str(getattr(item, "name", item)), 80)
+
+
+def _done(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
+    assert step.work is not None
+    took = f" in {span(seen.ended_at - seen.started_at)}" if seen.started_at and seen.ended_at else ""
+    if step.work.items is not None:
+        text = f"<b>{seen.done:,}</b> {'result' if seen.done == 1 else 'results'}"
+        text += f", {seen.failed:,} failed" if seen.failed else ""
+    else:
+        text = _result(step.value, drawn)
+    if run.state == "finished":
+        end = icon("lock", small=True, label="Locked", cls="lock")
+    else:
+        end = Act(run, f"revert/{quote(step.slug)}", f'{icon("rotate-ccw", small=True)}Run again', "ghost", drawn,
+                  said=f"Run again: {step.label}")
+    mark = f'{icon("check", small=True)}<span class="sr">Done</span>'
+    return card(step, "done", mark, f'{heading(step)}<p class="sum">{text}{took}</p>{end}', current=False)
+
+
+def _result(value: Any, drawn: Drawn) -> str:
+    """What a job gave, in one line."""
+    if isinstance(value, File):
+        at = escape(drawn.url(f"/files/{value.id}"))
+        return f'<a href="{at}" download>{escape(value.name)}</a>, {megabytes(value.size)}'
+    if value is None:
+        return "Done"
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, int | float):
+        return f"<b>{value:,}</b>"
+    if isinstance(value, dict):
+        plain = [f"{name}: {cell}" for name, cell in value.items() if isinstance(cell, str | int | float)]
+        return escape(one_line(", ".join(plain[:4]), SUMMARY)) or f"<b>{len(value):,}</b> values"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return f"<b>{len(value):,}</b> {'row' if len(value) == 1 else 'rows'}"
+    return escape(one_line(str(value), SUMMARY)) or "Done"
+
+
+def ItemsForm(step: Step, items: Sequence[Item], *, base: str, url: Url, sort: str, page: int, query: str) -> str:
+    """All results so far: one form that sorts, searches and turns pages, and stays as it is while the job goes on."""
+    assert step.work is not None
+    return TableForm(table_of(step.work, items), step.number, base=base, url=url, sort=sort, page=page, query=query,
+                     where=f"items/{quote(step.slug)}")
