@@ -3,7 +3,6 @@
 import argparse
 import os
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is told, too
@@ -22,7 +21,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="server.py", description="Workflows on the left, a chat with a local model on the right.",
         epilog="Commands: new, list, run, check, test, import-notebook; each has its own --help. "
-               "OLLAMA_HOST: the address of the model's server. TREADLE_PLUGINS: another folder of plugins.")
+               "OLLAMA_HOST: the address of the model's server. TREADLE_PLUGINS: other "
+               "folders of plugins, written as PATH is; an empty one is the shipped folder.")
     add = parser.add_argument
     add("--port", type=port, default=usual["port"].default, help="the port to listen on (%(default)s); 0: a free one")
     add("--host", default=usual["host"].default, help="the address to listen on (%(default)s: this computer only)")
@@ -50,7 +50,10 @@ def command() -> None:
         return
     from treadle.cli import main as commands
 
-    sys.exit(commands(words))
+    code = commands(words)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a thread of a job may hold on for as long as it likes; what is committed is kept
 
 
 def main() -> None:
@@ -62,8 +65,7 @@ def main() -> None:
 
     settings = Settings(data=args.data.absolute(), host=args.host, port=args.port, token=not args.no_token,
                         open_browser=args.open, dev=args.dev, demo=args.demo)
-    if plugins := os.environ.get("TREADLE_PLUGINS"):
-        settings = replace(settings, plugins=Path(plugins).absolute())
+    settings = settings.with_plugins(os.environ.get("TREADLE_PLUGINS", ""))
     try:
         from treadle.web.serve import run
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 VERSION = "0.1.0"
@@ -33,3 +33,11 @@ class Settings:
     def loopback(self) -> bool:
         """Whether only this computer can reach the server."""
         return self.host in ("127.0.0.1", "localhost", "::1")
+
+    def with_plugins(self, folders: str) -> Settings:
+        """These with other folders of plugins, written as PATH is: several with a colon (on Windows a semicolon)
+        between them, an empty one for the shipped plugins. "" leaves all as it is."""
+        if not folders:
+            return self
+        first, *more = [Path(name).absolute() if name else ROOT / "plugins" for name in folders.split(os.pathsep)]
+        return replace(self, plugins=first, more_plugins=tuple(more))

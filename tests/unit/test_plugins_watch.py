@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -186,6 +187,13 @@ def test_several_folders_are_one_menu_and_a_name_taken_twice_is_an_error_card(tm
     assert [(item.endpoint, item.file) for item in plugins.all()] == [
         ("other", "b/010_other.py"), ("hello", "a/040_hello.py"), ("040_hello-hello", "b/040_hello.py")]
     assert plugins.get("040_hello-hello").error.message == "The address /hello is taken by a/040_hello.py"
+
+
+def test_folders_are_written_as_path_is_and_an_empty_one_is_the_shipped():
+    shipped = Settings().plugins
+    assert Settings().with_plugins("").plugins == shipped
+    found = Settings().with_plugins(os.pathsep.join(["/a", "", "/b"]))
+    assert (found.plugins, found.more_plugins) == (Path("/a"), (shipped, Path("/b")))
 
 
 def test_an_installed_package_brings_plugins_by_its_entry_point(tmp_path, monkeypatch):

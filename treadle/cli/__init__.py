@@ -58,8 +58,7 @@ def main(words: list[str]) -> int:
     """Do what was typed. The exit code; a sentence on stderr where it is not 0."""
     args = arguments(words)
     settings = Settings(data=args.data.absolute(), open_browser=False)
-    if plugins := os.environ.get("TREADLE_PLUGINS"):
-        settings = replace(settings, plugins=Path(plugins).absolute())
+    settings = settings.with_plugins(os.environ.get("TREADLE_PLUGINS", ""))
     try:
         if args.command == "run":
             from .play import play
