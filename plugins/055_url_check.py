@@ -1,0 +1,51 @@
+"""Check a list of URLs: status, redirect chain, title, canonical, robots."""
+
+from collections import Counter
+from functools import partial
+from typing import Annotated, Literal
+
+from treadle import LongText, Range, Table, Ui, Upload, workflow
+
+from ._check import check
+from ._fetch import Rules, cleaned
+from ._urls import read
+
+MOST = 10_000
+
+
+@workflow("URL check", message="Give me a list of URLs; I check status, redirects, title and robots of each.",
+          about="Checks thousands of URLs: status, redirect chain, title, canonical and robots. Can be stopped, and "
+                "goes on where it was.", icon="list-checks", training="url_check.md", needs=["network"],
+          steps=["Source", "URLs", "Requests a second", "robots.txt", "Private networks", "Check"])
+async def url_check(ui: Ui) -> None:
+    source = await ui.ask("Source", Literal["Paste a list", "Upload a file"])
+    kind = LongText if source == "Paste a list" else Upload
+    given = await ui.ask("URLs", kind, check=checkable, help=f"One in each line, CSV or a sitemap; up to {MOST:,}.")
+    urls = list(dict.fromkeys(address(url.text) for url in read(given).urls))
+    speed = await ui.ask("Requests a second", Annotated[int, Range(1, 20)], default=2, help="To one host.")
+    robots = await ui.ask("robots.txt", Literal["Keep to it", "The sites are mine: leave it out"], default="Keep to it")
+    private = await ui.ask("Private networks", bool, default=False,
+                           help="Also fetch from this computer and its network. Leave it out for the public web.")
+    rules = Rules(float(speed), private, robots == "Keep to it")
+    found = await ui.each("Check", urls, partial(check, rules=rules), workers=8, retries=1, failed="keep")
+    verdicts = Counter(row["verdict"] for row in found.ok)
+    ui.show(f"**{len(found):,} URLs checked.** " + ", ".join(f"{count:,} {name}" for name, count in
+                                                             verdicts.most_common()) + ".")
+    ui.show(Table(found.ok, sort="verdict"))
+    ui.export("urls.csv", rows=found)
+    ui.export("urls.xlsx", urls=found)
+
+
+def address(text: str) -> str:
+    """A URL of a list as it is asked for."""
+    return cleaned(text if "://" in text else f"https://{text.removeprefix('//')}")
+
+
+def checkable(given: object) -> object:
+    """Refuse what is too much to check, or holds no URL."""
+    urls = read(given).urls
+    if not urls:
+        raise ValueError("No URL was found. Give one in each line; of a spreadsheet, a CSV file.")
+    if len(urls) > MOST:
+        raise ValueError(f"{len(urls):,} URLs is over the limit of {MOST:,}. Split the list.")
+    return given

@@ -1,0 +1,40 @@
+"""Find the query parameters that make many addresses of one page, and propose a robots.txt."""
+
+from typing import Annotated
+
+from treadle import Accept, Code, Download, Table, Ui, Upload, workflow
+
+from ._params import count, proposed, robots, rule
+
+
+@workflow("Parameter buster", icon="list-filter", steps=["Log or list", "Count", "Block"],
+          message="Give me an access log or a list of URLs; I find the query parameters that multiply your pages.",
+          about="Finds the query parameters that multiply pages, in an access log or a list of URLs, and writes a "
+                "robots.txt proposal.", training="parameter_buster.md")
+async def parameter_buster(ui: Ui) -> None:
+    file = await ui.ask("Log or list", Annotated[Upload, Accept(".log", ".txt", ".csv", ".gz", max_mb=200)],
+                        help="An access log in the common or combined format, or one URL in each line; gzip is fine.")
+    found = await ui.job("Count", count, file, on="process")
+    ui.show(f"**{found['addresses']:,} addresses of {found['pages']:,} pages**, from {found['lines']:,} lines. "
+            f"{found['rejected']:,} lines were no request, {found['errors']:,} showed no page (status 3xx to 5xx).")
+    ui.export("parameters.csv", rows=found["parameters"])
+    if not found["parameters"]:
+        ui.show("No address has a query parameter: there is nothing to block.")
+        return
+    ui.show("### Parameters\n\n*extra* is how many addresses fewer there would be without the parameter.",
+            Table(found["parameters"], sort="-extra"))
+    if found["multiplied"]:
+        ui.show("### Pages with most addresses", Table(found["multiplied"], sort="-addresses"))
+    names = {row["parameter"]: f"{row['parameter']}: {row['extra']:,} addresses fewer"
+             for row in found["parameters"][:100] if rule(row["parameter"])}
+    if not names:
+        ui.show("None of these names can stand in a robots.txt rule.")
+        return
+    block = await ui.choose("Block", names, many=True, default=[name for name in proposed(found["parameters"])
+                                                              if name in names],
+                            help="Proposed are tracking parameters, and those that make three or more addresses of a "
+                                 "page. Leave out what changes the page: a page number, a product, a language.")
+    text = robots(block)
+    ui.show("### robots.txt\n\nAdd this to your robots.txt. Blocked addresses that are indexed already stay known to "
+            "search engines; a canonical link is the better way for those.", Code(text, "text"),
+            Download(text, "robots.txt"))

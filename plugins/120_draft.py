@@ -1,0 +1,38 @@
+"""Write a text with the model: brief, outline, sections, and the person decides at every step."""
+
+from typing import Literal
+
+from treadle import Download, LongText, Markdown, Ui, workflow
+
+from ._draft import checked, headings, joined, outline_prompt, section_prompt
+
+
+@workflow("Draft with the model", message="Tell me what you want to write; the model proposes, you decide.",
+          about="A text with the local model: a brief, an outline you approve, sections you edit, and the whole as "
+                "Markdown and HTML.", icon="pencil", training="draft.md", needs=["model"],
+          steps=["Brief", "Readers", "Length", "Proposed outline", "Outline", "Write this", "Proposed section",
+                 "Section"])
+async def draft(ui: Ui) -> None:
+    brief = await ui.ask("Brief", LongText, max_length=8_000, help="What it is about, and what must be in it.",
+                         placeholder="A guide to returns for our shop: deadlines, costs, how to pack.")
+    readers = await ui.ask("Readers", str, default="Customers without special knowledge", max_length=200)
+    length = await ui.ask("Length", Literal["About 300 words", "About 800 words", "About 1,500 words"],
+                          default="About 800 words")
+    proposed = await ui.llm("Proposed outline", outline_prompt(brief, readers, length))
+    outline = headings(await ui.ask("Outline", LongText, default="\n".join(headings(proposed)), check=checked,
+                                    help="The first line is the title, each further one a section."))
+    title, sections = outline[0], outline[1:]
+    if not await ui.approve("Write this", f"**{title}**\n\n" + "\n".join(f"1. {each}" for each in sections),
+                            yes="Write it", no="Stop here"):
+        ui.show("The outline is kept. Revert to **Outline** to change it.")
+        return
+    texts: dict[str, str] = {}
+    for heading in sections:
+        prompt = section_prompt(brief, readers, length, outline, heading, joined(title, texts) if texts else "")
+        text = await ui.llm("Proposed section", prompt, key=heading)
+        texts[heading] = await ui.ask("Section", Markdown, key=heading, default=text.strip(),
+                                      help=f"**{heading}**. Change what you like; the next one is written after it.")
+    whole = joined(title, texts)
+    ui.show(whole, Download(whole, "draft.md"))
+    ui.export("draft.html", **{title: whole})
+    ui.export("draft.json", title=title, sections=texts, brief=brief)

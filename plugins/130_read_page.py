@@ -1,0 +1,32 @@
+"""Read a page with the model: its main text, and questions about it, kept as a run."""
+
+from treadle import Ui, Url, workflow
+
+from ._reading import page_text, question_prompt
+
+MOST_QUESTIONS = 20
+
+
+@workflow("Read a page", message="Give me the address of a page; I take out its text, and the model answers questions.",
+          about="Fetches a page, takes out its main text, and answers your questions about it with the local model. "
+                "Questions and answers are kept.", icon="file-text", training="read_page.md",
+          needs=["network", "model"], steps=["Address", "Private networks", "Fetch", "Question", "Answer"])
+async def read_page(ui: Ui) -> None:
+    url = await ui.ask("Address", Url, placeholder="https://example.org/article")
+    private = await ui.ask("Private networks", bool, default=False,
+                           help="Also fetch from this computer and its network. Leave it out for the public web.")
+    page = await ui.job("Fetch", page_text, url, private, retries=1)
+    part = " It is long: the rest of it is left out." if page["cut"] else ""
+    ui.show(f"**{page['title']}**, {page['words']:,} words.{part}", page["text"][:1_500] + " \u2026")
+    answers = []
+    for number in range(1, MOST_QUESTIONS + 1):
+        question = await ui.ask("Question", str | None, key=number, max_length=1_000,
+                                help="What do you want to know of this page? Left empty, that was the last.")
+        if not question:
+            break
+        answer = await ui.llm("Answer", question_prompt(page["title"], page["text"], question), key=number)
+        ui.show(answer)
+        answers.append({"question": question, "answer": answer})
+    if answers:
+        ui.export("answers.md", **{each["question"]: each["answer"] for each in answers})
+        ui.export("answers.csv", rows=answers)

@@ -1,0 +1,69 @@
+"""Lists joined by a key: what one has and the others lack."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from treadle import Progress
+
+from ._tables import EACH, Row, number_of
+
+KEYS = ("keyword", "keywords", "query", "top queries", "search term", "url", "page", "top pages", "landing page",
+        "address", "title", "suchbegriff", "seite")
+WEIGHTS = ("search volume", "volume", "avg. monthly searches", "traffic", "clicks", "impressions", "sessions", "visits",
+           "suchvolumen", "klicks", "impressionen")
+BY_PATH = "The path of an address: hosts are left out"
+BY_TEXT = "The text, in small letters"
+
+
+@dataclass(frozen=True)
+class List:
+    """One export: whose it is, the column to compare by, and the one that says what matters ("" for none)."""
+
+    name: str
+    key: str
+    weight: str
+
+
+def guess(columns: Sequence[str], names: Sequence[str]) -> str | None:
+    """The column whose name is one of `names`, the better one first; then one that holds such a word."""
+    lower = {column.strip().lower(): column for column in columns}
+    for name in names:
+        if name in lower:
+            return lower[name]
+    return next((column for name in names for low, column in lower.items() if name in low), None)
+
+
+def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
+            progress: Progress) -> list[dict[str, Any]]:
+    """A row for each key: who has it, and the largest weight that anybody gives it. The heaviest first."""
+    found: dict[str, dict[str, Any]] = {}
+    for own, rows in zip(lists, tables, strict=True):
+        for number, row in enumerate(rows, 1):
+            if number % EACH == 0:
+                progress(number, len(rows), text=own.name)
+            text = row.get(own.key, "").strip()
+            key = normal(text, how)
+            if not key:
+                continue
+            entry = found.setdefault(key, {"key": text, "priority": 0.0, "has": []})
+            if own.name not in entry["has"]:
+                entry["has"].append(own.name)
+            if own.weight:
+                entry["priority"] = max(entry["priority"], number_of(row.get(own.weight, "")))
+    joined: list[dict[str, Any]] = [{"key": entry["key"], "priority": entry["priority"], "in": len(entry["has"]),
+                                     "has": ", ".join(entry["has"])} for entry in found.values()]
+    return sorted(joined, key=lambda row: (-row["priority"], -row["in"], row["key"]))
+
+
+def normal(text: str, how: str) -> str:
+    """What makes two keys one."""
+    if how == BY_PATH:
+        try:
+            parts = urlsplit(text if "//" in text else f"//{text.lstrip('/')}" if "." in text.split("/")[0] else text)
+        except ValueError:
+            return text.lower()
+        return unquote(parts.path).rstrip("/").lower() or "/"
+    return re.sub(r"\s+", " ", text).strip().lower()

@@ -1,0 +1,50 @@
+"""URLs out of access logs and lists, line by line: plain or gzip, of any size."""
+
+import gzip
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, NamedTuple
+
+from treadle import File
+
+# common and combined log format, with or without the name of the virtual host in front
+_LOG = re.compile(r'^(?:\S+ )?\S+ \S+ \S+ \[[^\]]+\] "(?P<method>[A-Z]+) (?P<target>\S+)(?: HTTP/[\d.]+)?" '
+                  r'(?P<status>\d{3}) (?:\d+|-)')
+LINE = 65_536  # characters of a line that are read
+GZIP = b"\x1f\x8b"
+
+
+class Request(NamedTuple):
+    """One line of a log, or of a list, where the status is 0."""
+
+    target: str
+    status: int
+
+
+def requests(file: File) -> Iterator[Request | None]:
+    """What each line asks for; None for a line that is neither a request nor a URL. Blank lines are left out."""
+    with _opened(file) as lines:
+        for line in iter(lambda: lines.readline(LINE), ""):
+            line = line.strip(" \t\r\n\f\v\0\ufeff\"'")
+            if not line:
+                continue
+            if (found := _LOG.match(line)) is not None:
+                yield Request(found["target"], int(found["status"]))
+            elif line.startswith("/") or "://" in line[:12]:
+                yield Request(line.split()[0].rstrip(",;"), 0)
+            else:
+                yield None
+
+
+@contextmanager
+def _opened(file: File) -> Iterator[IO[str]]:
+    with file.open("rb") as raw:
+        packed = raw.read(2) == GZIP
+        raw.seek(0)
+        if packed:
+            with gzip.open(raw, "rt", encoding="utf-8", errors="replace") as text:
+                yield text
+            return
+    with file.open() as text:
+        yield text

@@ -1,0 +1,125 @@
+"""Which query parameters make many addresses of one page."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote_plus, urlsplit
+
+from treadle import File, Progress
+
+from ._logs import requests
+
+EACH = 20_000           # lines between two reports
+MOST_ADDRESSES = 2_000_000  # different ones that are told apart; a larger list is counted in parts
+VALUES = 10_000         # different values of one parameter that are told apart
+SAMPLES = 3
+# that only tell where a click came from: no page shows anything else because of them
+TRACKING = ("utm_", "gclid", "gbraid", "wbraid", "fbclid", "msclkid", "yclid", "dclid", "mc_", "_ga", "_gl", "igshid",
+            "ref", "sessionid", "phpsessid", "jsessionid", "sid")
+
+
+@dataclass
+class Seen:
+    """What is known of one parameter."""
+
+    requests: int = 0
+    values: set[str] = field(default_factory=set)
+    pages: set[int] = field(default_factory=set)
+    addresses: set[int] = field(default_factory=set)
+    without: set[int] = field(default_factory=set)
+    samples: list[str] = field(default_factory=list)
+
+
+def count(file: File, progress: Progress) -> dict[str, Any]:
+    """Rows for the parameters and for the pages that they multiply, and how many lines were read.
+
+    Raises `ValueError` where no line is a request or a URL, or there are more addresses than can be told apart.
+    """
+    params: dict[str, Seen] = {}
+    lines = rejected = errors = 0
+    addresses: dict[int, int] = {}
+    pages: dict[str, int] = {}
+    for request in requests(file):
+        lines += 1
+        if lines % EACH == 0:
+            progress(lines, text=f"{lines:,} lines, {len(addresses):,} addresses")
+        if request is None:
+            rejected += 1
+            continue
+        if request.status >= 400 or 300 <= request.status < 400:  # no page was shown
+            errors += 1
+            continue
+        host, path, query = _split(request.target)
+        page = host + path
+        pages.setdefault(page, len(pages))
+        address = hash((page, query))
+        addresses[address] = pages[page]
+        if len(addresses) > MOST_ADDRESSES:
+            raise ValueError(f"There are more than {MOST_ADDRESSES:,} different addresses. Split the file, by days or "
+                             "by folders.")
+        if query:
+            _count(params, page, pages[page], address, query, request.target)
+    if lines == rejected:
+        raise ValueError("No line is a request or a URL. Give an access log in the common or combined format, or one "
+                         "URL in each line; both may be gzipped.")
+    per_page = Counter(addresses.values())
+    names = list(pages)
+    return {
+        "lines": lines, "rejected": rejected, "errors": errors, "pages": len(pages), "addresses": len(addresses),
+        "parameters": sorted((_row(name, seen) for name, seen in params.items()),
+                             key=lambda row: (-row["extra"], row["parameter"])),
+        "multiplied": [{"page": names[page], "addresses": number} for page, number in per_page.most_common(1_000)
+                       if number > 1],
+    }
+
+
+def _split(target: str) -> tuple[str, str, str]:
+    try:
+        parts = urlsplit(target)
+    except ValueError:  # a bracket that is no IPv6 address
+        path, _, query = target.partition("?")
+        return "", path, query
+    return parts.netloc.lower(), parts.path or "/", parts.query
+
+
+def _count(params: dict[str, Seen], page: str, number: int, address: int, query: str, target: str) -> None:
+    pairs = [part.partition("=") for part in query.split("&") if part]
+    for name in {unquote_plus(pair[0]) for pair in pairs}:
+        seen = params.setdefault(name, Seen())
+        seen.requests += 1
+        if address in seen.addresses:
+            continue
+        seen.addresses.add(address)
+        seen.pages.add(number)
+        seen.without.add(hash((page, "&".join("".join(pair) for pair in pairs if unquote_plus(pair[0]) != name))))
+        if len(seen.values) < VALUES:
+            seen.values.update(pair[2] for pair in pairs if unquote_plus(pair[0]) == name)
+        if len(seen.samples) < SAMPLES:
+            seen.samples.append(target[:300])
+
+
+def _row(name: str, seen: Seen) -> dict[str, Any]:
+    """`extra`: how many addresses fewer there would be without this parameter."""
+    return {"parameter": name, "extra": len(seen.addresses) - len(seen.without), "addresses": len(seen.addresses),
+            "pages": len(seen.pages), "values": len(seen.values), "requests": seen.requests,
+            "kind": "tracking" if name.lower().startswith(TRACKING) else "", "sample": seen.samples[0]}
+
+
+def proposed(rows: list[dict[str, Any]]) -> list[str]:
+    """The parameters that are worth blocking: tracking, and those that make at least three addresses of a page."""
+    return [row["parameter"] for row in rows
+            if row["extra"] and (row["kind"] or row["addresses"] >= 3 * row["pages"]) and rule(row["parameter"])]
+
+
+def rule(name: str) -> str:
+    """The part of a robots.txt rule that stands for a parameter; "" for a name that cannot stand in one."""
+    plain = name.strip()
+    return plain if plain and plain == name and not any(char in "*$#%?&=" or char.isspace() for char in plain) else ""
+
+
+def robots(names: list[str]) -> str:
+    """Rules that keep crawlers away from addresses with these parameters, wherever they stand in the query."""
+    lines = ["User-agent: *"]
+    for name in names:
+        lines += [f"Disallow: /*?{name}=", f"Disallow: /*&{name}="]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,216 @@
+"""Tables out of real files: CSV and TSV whatever their delimiter and encoding, and the first sheet of an XLSX."""
+
+import csv
+import datetime
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from zipfile import BadZipFile
+
+from treadle import File, Progress
+
+MOST_ROWS = 100_000
+EACH = 5_000        # rows between two reports
+SAMPLE = 200_000    # characters that are looked at to find the delimiter
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+XLSX = b"PK\x03\x04"
+
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was opened as a table. `delimiter` and `encoding` are "" of a spreadsheet."""
+
+    format: str
+    encoding: str
+    delimiter: str
+    rows: Iterator[list[str]]
+
+
+_WHOLE = re.compile(r"[+-]?\d{1,3}(?:[,.\u00a0\u202f' ]\d{3})+|[+-]?\d+")
+_DECIMAL = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:([,.\u00a0\u202f' ])\d{3})+)[.,]\d+%?|[+-]?\d+%")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
+DATES = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y",
+         "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
+
+
+def read(file: File, progress: Progress) -> list[Row]:
+    """The rows of a table, all cells as text; the first row that is not empty names the columns.
+
+    Raises `ValueError` for what is no table, or has more than 100,000 rows.
+    """
+    rows: list[Row] = []
+    header: list[str] = []
+    for cells in _source(file).rows:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if not header:
+            header = _header(cells)
+            continue
+        rows.append({name: cells[n] if n < len(cells) else "" for n, name in enumerate(header)})
+        if len(rows) > MOST_ROWS:
+            raise ValueError(f"{file.name} has more than {MOST_ROWS:,} rows. Split it.")
+        if len(rows) % EACH == 0:
+            progress(len(rows), text=f"{len(rows):,} rows")
+    if not rows:
+        raise ValueError(f"{file.name} holds no rows." if header else f"{file.name} is empty.")
+    return rows
+
+
+def describe(file: File, rows: Sequence[Row]) -> dict[str, Any]:
+    """What a file is: its format, encoding and delimiter, lines that did not fit, and a row for each column."""
+    source = _source(file)
+    widths = Counter(len(cells) for cells in source.rows if any(cell.strip() for cell in cells))
+    return {"format": source.format, "encoding": source.encoding, "delimiter": source.delimiter,
+            "ragged": sum(count for width, count in widths.items() if width != len(rows[0])),
+            "columns": profile(rows)}
+
+
+def profile(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """A row for each column: its type, how many cells are empty, how many values differ, and an example."""
+    found = []
+    for name in rows[0]:
+        values = [value for row in rows if (value := row.get(name, "").strip())]
+        found.append({"column": name, "type": type_of(values), "empty": len(rows) - len(values),
+                      "different": len(set(values)), "example": values[0][:80] if values else ""})
+    return found
+
+
+def type_of(values: list[str]) -> str:
+    """What at least 95 of 100 values are; text where that is nothing else."""
+    if not values:
+        return "empty"
+    kinds = Counter(_kind(value) for value in values[:5_000])
+    if kinds["whole number"] and kinds["number"]:
+        kinds["number"] += kinds.pop("whole number")
+    kind, count = kinds.most_common(1)[0]
+    return kind if count >= 0.95 * min(len(values), 5_000) else "text"
+
+
+def _kind(value: str) -> str:
+    value = value.strip()
+    if _WHOLE.fullmatch(value) and not (value[0] == "0" and len(value) > 1):  # 0049 is a code, not a number
+        return "whole number"
+    if _DECIMAL.fullmatch(value):
+        return "number"
+    if len(value) <= 30 and any(char.isdigit() for char in value) and date_of(value):
+        return "date"
+    if _URL.fullmatch(value):
+        return "URL"
+    if _EMAIL.fullmatch(value):
+        return "email"
+    if value.lower() in ("yes", "no", "true", "false"):
+        return "yes or no"
+    return "text"
+
+
+def date_of(value: str, *, month_first: bool = False) -> str:
+    """A date as 2026-11-21 (with its time where it has one), "" if it is none."""
+    formats = DATES if not month_first else sorted(DATES, key=lambda format: not format.startswith("%m/"))
+    for format in formats:
+        try:
+            found = datetime.datetime.strptime(value.strip(), format)
+        except ValueError:
+            continue
+        return found.isoformat(sep=" ") if "%H" in format else found.date().isoformat()
+    return ""
+
+
+def number_of(text: str) -> float:
+    """A number out of a cell, whichever marks it uses; 0 if it is none. "1.234,5" and "1,234.5" are the same."""
+    text = re.sub(r"[\u00a0\u202f' %\u20ac$\u00a3]", "", text.strip())
+    comma, dot = text.rfind(","), text.rfind(".")
+    if comma > dot:
+        text = text.replace(".", "")
+        grouped = text.count(",") > 1 or (dot < 0 and len(text) - text.rfind(",") == 4)
+        text = text.replace(",", "" if grouped else ".")
+    else:
+        text = text.replace(",", "")
+        if text.count(".") > 1:
+            text = text.replace(".", "")
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _header(cells: list[str]) -> list[str]:
+    """Names for all columns, each once."""
+    names: list[str] = []
+    for number, cell in enumerate(cells, 1):
+        name = plain = " ".join(cell.split())[:80] or f"Column {number}"
+        count = 1
+        while name in names:
+            count += 1
+            name = f"{plain} {count}"
+        names.append(name)
+    return names
+
+
+def _source(file: File) -> Source:
+    with file.open("rb") as raw:
+        if raw.read(4) == XLSX:
+            return _excel(file)
+    text = file.read_text()
+    if "\0" in text:
+        raise ValueError(f"{file.name} is not text. Give a CSV, TSV or XLSX file.")
+    text = text.removeprefix("\ufeff")
+    first, _, rest = text.partition("\n")
+    if first.lower().startswith("sep=") and len(first.strip()) == 5:  # how Excel is told the delimiter
+        delimiter, text = first[4], rest
+    else:
+        delimiter = _delimiter(text[:SAMPLE])
+    return Source("text", file.encoding(), DELIMITERS.get(delimiter, delimiter), _rows(text, delimiter))
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    except csv.Error as error:
+        raise ValueError(f"The file could not be read as a table: {error}.") from None
+
+
+def _delimiter(sample: str) -> str:
+    """The one that gives the most rows of the same width, more than one cell wide."""
+    def score(delimiter: str) -> tuple[float, int]:
+        try:
+            rows = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+            widths = Counter(len(row) for row in rows if row)
+        except csv.Error:
+            return 0.0, 0
+        if not widths:
+            return 0.0, 0
+        width, count = widths.most_common(1)[0]
+        return (count / widths.total() if width > 1 else 0.0), width
+
+    return max(DELIMITERS, key=score)
+
+
+def _excel(file: File) -> Source:
+    try:
+        from openpyxl import load_workbook  # type: ignore[import-untyped,unused-ignore]
+    except ModuleNotFoundError:
+        raise ValueError("Reading XLSX needs a package: python -m pip install openpyxl. Or save the sheet as CSV."
+                         ) from None
+    try:
+        with file.open("rb") as raw:
+            book = load_workbook(raw, read_only=True, data_only=True)
+            sheet = book.worksheets[0]
+            rows = [["" if cell is None else _cell(cell) for cell in row]
+                    for number, row in enumerate(sheet.iter_rows(values_only=True)) if number <= MOST_ROWS + 1]
+    except (KeyError, ValueError, OSError, IndexError, BadZipFile) as error:
+        raise ValueError(f"{file.name} could not be read as XLSX: {error}.") from None
+    return Source(f"XLSX, sheet {sheet.title}", "", "", iter(rows))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        value = value.date()
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value)

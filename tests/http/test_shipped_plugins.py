@@ -1,0 +1,126 @@
+"""The shipped workflows, played to their end: through the same core as a server, jobs included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.site import Site, running
+from treadle.errors import InvalidAnswer
+
+CRAWL = {"Pages": 100, "Depth": 20, "Requests a second": 20, "Private networks": True}
+CHECK = {"Source": "Paste a list", "Requests a second": 20, "robots.txt": "Keep to it", "Private networks": True}
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with running(Site(pages=3)) as site:
+        del site.answers["/huge"]
+        yield site
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_a_crawl_finds_what_is_broken_redirected_and_lonely(run, site):
+    r = run("site_crawl", {"Address": site.url, **CRAWL})
+    assert r.waiting_for is None, r
+    sheets = r.exports["crawl.xlsx"]
+    assert {row["url"].removeprefix(site.url) for row in sheets["orphans"]} == {"/orphan"}
+    assert {row["url"].removeprefix(site.url) for row in sheets["broken"]} == {
+        "/missing", "/error", "/circle-1", "/secret/x", "/huge"}
+    pages = {row["url"].removeprefix(site.url): row for row in r.exports["pages.csv"]}
+    assert pages["/old"]["leads to"] == f"{site.url}/a"
+    assert pages["/list/2"]["depth"] == "3"
+    assert {each["id"] for each in r.exports["links.json"]["nodes"]} >= {f"{site.url}/", f"{site.url}/a"}
+
+
+def test_a_crawl_of_this_computer_is_refused_unless_it_is_allowed(run, site):
+    before = len(site.requests)
+    r = run("site_crawl", {"Address": site.url, **CRAWL, "Private networks": False})
+    assert "private network" in r.exports["crawl.xlsx"]["broken"][0]["why"]
+    assert len(site.requests) == before
+
+
+def test_a_list_of_urls_is_checked_one_by_one_in_its_order(run, site):
+    paths = ["/a", "/old", "/missing", "/b/", "/a"]
+    r = run("url_check", {**CHECK, "URLs": "\n".join(f"{site.url}{path}" for path in paths)})
+    rows = r.exports["urls.csv"]
+    assert [(row["url"].removeprefix(site.url), row["verdict"]) for row in rows] == [
+        ("/a", "fine"), ("/old", "redirects"), ("/missing", "broken"), ("/b/", "noindex")]
+    with pytest.raises(InvalidAnswer, match="No URL was found"):
+        run("url_check", {"Source": "Paste a list", "URLs": "nothing"})
+
+
+def test_parameters_of_a_log_become_rules(run, tmp_path):
+    lines = "\n".join(f"https://example.org/shop?sort={way}&page={page}" for way in "abc" for page in range(2))
+    r = run("parameter_buster", {"Log or list": written(tmp_path / "urls.txt", lines), "Block": ["sort"]})
+    assert r.waiting_for is None, r
+    assert [row["parameter"] for row in r.exports["parameters.csv"]] == ["sort", "page"]
+    code = next(thing for thing in r.shown if type(thing).__name__ == "Code")
+    assert "Disallow: /*?sort=" in code.text
+    empty = run("parameter_buster", {"Log or list": written(tmp_path / "plain.txt", "https://example.org/a")})
+    assert empty.waiting_for is None
+    assert empty.shown[-1] == "No address has a query parameter: there is nothing to block."
+    wrong = run("parameter_buster", {"Log or list": written(tmp_path / "no.txt", "hello")})
+    assert (wrong.waiting_for, "No line is a request" in wrong.error) == ("Count", True)
+
+
+def test_two_exports_are_joined_and_show_what_one_lacks(run, tmp_path):
+    mine = written(tmp_path / "mine.csv", "Keyword;Volume\nred shoes;100\nblue shoes;1,000\n")
+    theirs = tmp_path / "theirs.tsv"
+    theirs.write_bytes("Query\tClicks\nRed Shoes\t9\ngreen shoes\t50\n".encode("utf-16"))
+    answers: dict[Any, Any] = {"Other lists": 1, "What makes two the same": "The text, in small letters"}
+    for key, (name, file, by, weight) in enumerate([("Us", mine, "Keyword", "Volume"),
+                                                    ("Them", theirs, "Query", "Clicks")]):
+        answers |= {("Name", key): name, ("Export", key): file, ("Compare by", key): by, ("Priority", key): weight}
+    r = run("content_gap", answers)
+    assert r.waiting_for is None, r
+    assert [(row["key"], row["has"]) for row in r.exports["lacks.csv"]] == [("green shoes", "Them")]
+    sheets = r.exports["content-gap.xlsx"]
+    assert [row["key"] for row in sheets["alone"]] == ["blue shoes"]
+    assert [row["key"] for row in sheets["shared"]] == ["red shoes"]
+    with pytest.raises(InvalidAnswer, match="Us is taken"):
+        run("content_gap", {**answers, ("Name", 1): "Us"})
+
+
+def test_a_table_is_cleaned_and_shown_before_and_after(run, tmp_path):
+    file = written(tmp_path / "list.csv", 'name,sum\n" Ada ",1.5\nAda,"1.50"\n"",""\n')
+    answers = {"File": file, "Columns": ["name", "sum"], "New names": "name = Name", "Duplicates": "Drop rows that are "
+               "equal in all columns", "Fixes": ["spaces", "empty", "numbers"]}
+    r = run("csv_cleaner", answers)
+    assert r.waiting_for is None, r
+    assert r.exports["cleaned.csv"] == [{"Name": "Ada", "sum": "1.5"}]
+    assert r["Compare"]["duplicates"] == 1
+    with pytest.raises(InvalidAnswer, match="no column 'nam'"):
+        run("csv_cleaner", {**answers, "New names": "nam = Name"})
+    back = run.revert(r, "Columns")
+    assert (back.waiting_for, "Read" in back) == ("Columns", True)
+
+
+def test_a_draft_goes_from_brief_to_text_and_the_person_decides(run):
+    llm = {"Proposed outline": "# Returns\n1. Costs\n2. Packing", "Proposed section": "The model wrote this."}
+    r = run("draft", {"Brief": "Returns.", "Readers": "All", "Length": "About 300 words"}, llm=llm)
+    assert r.waiting_for == "Outline"
+    r = run.answer(r, {"Outline": "Returns\nCosts\nPacking", "Write this": True, ("Section", "Costs"): "Free.",
+                       ("Section", "Packing"): "In a box."}, llm=llm)
+    assert r.waiting_for is None, r
+    assert r.exports["draft.json"]["sections"] == {"Costs": "Free.", "Packing": "In a box."}
+    assert r.shown[0] == "# Returns\n\n## Costs\n\nFree.\n\n## Packing\n\nIn a box.\n"
+    stopped = run("draft", {"Brief": "x", "Readers": "y", "Length": "About 300 words", "Outline": "A\nB",
+                            "Write this": False}, llm=llm)
+    assert stopped.waiting_for is None and "outline is kept" in stopped.shown[0]
+
+
+def test_a_page_is_read_and_questions_are_answered_until_one_is_empty(run, site):
+    r = run("read_page", {"Address": f"{site.url}/a", "Private networks": True, ("Question", 1): "What is it?",
+                          ("Question", 2): ""}, llm={"Answer": "Page A."})
+    assert r.waiting_for is None, r
+    assert r.exports["answers.csv"] == [{"question": "What is it?", "answer": "Page A."}]
+    failed = run("read_page", {"Address": f"{site.url}/missing", "Private networks": True})
+    assert (failed.waiting_for, "status 404" in failed.error) == ("Fetch", True)

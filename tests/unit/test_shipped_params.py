@@ -1,0 +1,72 @@
+"""The helpers of the parameter buster: logs and lists, and what they say of query parameters."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from urllib.robotparser import RobotFileParser
+
+import pytest
+
+from plugins._logs import requests
+from plugins._params import count, proposed, robots, rule
+from treadle.files import File, FileId
+
+COMBINED = ('1.2.3.4 - - [21/Nov/2026:10:00:00 +0000] "GET {} HTTP/1.1" {} 512 "-" "Mozilla/5.0 (a \\"b\\")"')
+
+
+def progress(done: int, total: int | None = None, text: str = "") -> None:
+    """What a job gives to a function that reports."""
+
+
+@pytest.fixture
+def upload(tmp_path: Path) -> Callable[..., File]:
+    def of(data: bytes, name: str = "access.log") -> File:
+        path = tmp_path / "0123"
+        path.write_bytes(data)
+        return File(FileId("0123"), name, len(data), str(hash(data)), path)
+    return of
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_log_is_read_line_by_line_plain_or_gzipped(upload, pack):
+    lines = [COMBINED.format("/a?b=1", 200), '::1 - ada [21/Nov/2026:10:00:00 +0000] "POST /c HTTP/1.0" 404 -',
+             "example.org 1.2.3.4 - - [x] \"GET /vhost HTTP/2\" 301 0", "", "https://example.org/list?x=1", "no request"]
+    found = list(requests(upload(pack("\n".join(lines).encode()))))
+    assert [each and tuple(each) for each in found] == [
+        ("/a?b=1", 200), ("/c", 404), ("/vhost", 301), ("https://example.org/list?x=1", 0), None]
+
+
+def test_parameters_are_ranked_by_how_many_addresses_they_add(upload):
+    urls = [f"/shop?sort={way}&page={page}&utm_source=mail" for way in "abc" for page in range(2)]
+    urls += ["/shop?page=0", "/about", "/about?utm_source=mail"]
+    log = "\n".join([*(COMBINED.format(url, 200) for url in urls), COMBINED.format("/gone?x=1", 404), "junk"])
+    found = count(upload(log.encode()), progress)
+    assert (found["lines"], found["rejected"], found["errors"]) == (11, 1, 1)
+    assert (found["pages"], found["addresses"]) == (2, 9)
+    rows = {row["parameter"]: row for row in found["parameters"]}
+    assert set(rows) == {"sort", "page", "utm_source"}
+    assert (rows["sort"]["addresses"], rows["sort"]["extra"], rows["sort"]["values"]) == (6, 4, 3)
+    assert (rows["page"]["addresses"], rows["page"]["pages"], rows["page"]["extra"]) == (7, 1, 3)
+    assert rows["utm_source"]["kind"] == "tracking"
+    assert found["multiplied"][0] == {"page": "/shop", "addresses": 7}
+    assert proposed(found["parameters"]) == ["sort", "page"]
+
+
+def test_a_file_without_a_request_is_refused(upload):
+    with pytest.raises(ValueError, match="No line is a request or a URL"):
+        count(upload(b"hello\nworld\n"), progress)
+
+
+def test_the_rules_keep_a_crawler_from_what_has_the_parameter_wherever_it_stands():
+    text = robots(["sort", "c[]"])
+    assert "Disallow: /*?sort=" in text and "Disallow: /*&c[]=" in text
+    parser = RobotFileParser()
+    parser.parse(text.splitlines())
+    assert parser.can_fetch("x", "https://example.org/shop")
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", "a*b", "a$", "a#", "x\ny"])
+def test_a_name_that_cannot_stand_in_a_rule_has_none(name):
+    assert rule(name) == ""

@@ -1,0 +1,150 @@
+"""The helpers of the plugins that work on tables: reading, cleaning, joining."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugins._cleaning import ALL, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, renames
+from plugins._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, normal
+from plugins._tables import date_of, describe, number_of, read, type_of
+from treadle.files import File, FileId
+
+
+def progress(done: int, total: int | None = None, text: str = "") -> None:
+    """What a job gives to a function that reports."""
+
+
+@pytest.fixture
+def upload(tmp_path: Path) -> Callable[..., File]:
+    def of(data: bytes, name: str = "table.csv") -> File:
+        path = tmp_path / "0123"
+        path.write_bytes(data)
+        return File(FileId("0123"), name, len(data), str(hash(data)), path)
+    return of
+
+
+def rows_of(file: File) -> list[dict[str, str]]:
+    return read(file, progress)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_table_is_read_whatever_its_delimiter_and_encoding(upload, delimiter, encoding):
+    text = "\r\n".join(delimiter.join(row) for row in
+                       [["Käufer", "Betrag"], ["Ada", f'"1{delimiter}5"'], ["", ""], ["Grace", "2"]])
+    file = upload(text.encode(encoding))
+    assert rows_of(file) == [{"Käufer": "Ada", "Betrag": f"1{delimiter}5"}, {"Käufer": "Grace", "Betrag": "2"}]
+    about = describe(file, rows_of(file))
+    assert (about["ragged"], about["format"]) == (0, "text")
+
+
+def test_the_delimiter_may_be_said_in_the_first_line_as_excel_wants_it(upload):
+    assert rows_of(upload(b"sep=|\na|b,c\n1|2,3\n")) == [{"a": "1", "b,c": "2,3"}]
+
+
+def test_short_and_long_rows_and_odd_headers_lose_no_named_cell(upload):
+    file = upload(b"a,,a\n1,2\n3,4,5,6\n")
+    assert rows_of(file) == [{"a": "1", "Column 2": "2", "a 2": ""}, {"a": "3", "Column 2": "4", "a 2": "5"}]
+    assert describe(file, rows_of(file))["ragged"] == 2
+
+
+def test_a_sheet_of_excel_is_read_as_text(upload):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["url", "clicks", "share"])
+    book.active.append(["https://example.org/", 12.0, 0.5])
+    out = io.BytesIO()
+    book.save(out)
+    file = upload(out.getvalue(), "table.xlsx")
+    assert rows_of(file) == [{"url": "https://example.org/", "clicks": "12", "share": "0.5"}]
+    assert describe(file, rows_of(file))["format"] == "XLSX, sheet Sheet"
+
+
+@pytest.mark.parametrize(("data", "said"), [
+    (b"", "is empty"), (b"a,b\n", "holds no rows"), (b"a\0b\n1", "is not text"), (b"PK\x03\x04 no archive", "XLSX")])
+def test_what_is_no_table_is_said(upload, data, said):
+    with pytest.raises(ValueError, match=said):
+        rows_of(upload(data))
+
+
+def test_more_rows_than_the_limit_are_refused(upload):
+    with pytest.raises(ValueError, match="more than 100,000 rows"):
+        rows_of(upload(b"a\n" + b"1\n" * 100_001))
+
+
+@pytest.mark.parametrize(("values", "kind"), [
+    (["1", "2,000", "-3"], "whole number"), (["1", "2.5"], "number"), (["12%", "3,5%"], "number"), (["0049"], "text"),
+    (["2026-11-21", "21.11.2026"], "date"), (["https://a.example/"], "URL"), (["a@b.example"], "email"),
+    (["yes", "No"], "yes or no"), (["a", "1"], "text"), ([], "empty")])
+def test_the_type_of_a_column_is_what_nearly_all_of_it_is(values, kind):
+    assert type_of(values) == kind
+
+
+@pytest.mark.parametrize(("text", "number"), [
+    ("1,234", 1234), ("1.234,5", 1234.5), ("1,234.5", 1234.5), ("0,5", 0.5), ("1 234", 1234), ("12%", 12),
+    ("1.234.567", 1234567), ("-3", -3), ("no", 0), ("", 0)])
+def test_a_number_is_read_whichever_marks_it_uses(text, number):
+    assert number_of(text) == number
+
+
+def test_a_date_with_slashes_is_read_as_one_says():
+    assert (date_of("03/04/2026"), date_of("03/04/2026", month_first=True)) == ("2026-04-03", "2026-03-04")
+    assert date_of("2026-11-21 10:30") == "2026-11-21 10:30:00"
+    assert date_of("soon") == ""
+
+
+ROWS: list[dict[str, Any]] = [
+    {"name": " Ada  L. ", "mail": "ADA@B.example", "sum": "1.234,5", "day": "11/12/2026"},
+    {"name": "Ada L.", "mail": "ada@b.example", "sum": "1,234.50", "day": "12/11/2026"},
+    {"name": " ", "mail": "", "sum": "", "day": ""}]
+
+
+def test_a_table_is_cleaned_as_chosen_and_says_what_changed():
+    names = {"name": "Name", "mail": "mail", "sum": "sum"}
+    settings = Settings(names, list(FIXES), ALL)
+    assert clean(ROWS, settings, progress) == [{"Name": "Ada L.", "mail": "ada@b.example", "sum": "1234.5"}]
+    said = changes(ROWS, settings, progress)
+    assert (said["empty"], said["duplicates"]) == (1, 1)
+    assert {row["column"]: row["cells"] for row in said["changed"]} == {"name": 2, "mail": 1, "sum": 2}
+    assert said["sample"][0] == {"row": 1, "column": "name", "before": " Ada  L. ", "after": "Ada L."}
+
+
+def test_a_column_keeps_the_first_row_of_each_value_and_nothing_else_changes():
+    settings = Settings({"sum": "sum", "day": "day"}, ["dates"], "sum", MONTH_FIRST)
+    assert [row["day"] for row in clean(ROWS, settings, progress)] == ["2026-11-12", "2026-12-11", ""]
+    same = Settings({"name": "name"}, [], NO_DUPLICATES)
+    assert clean(ROWS, same, progress) == [{"name": row["name"]} for row in ROWS]
+
+
+@pytest.mark.parametrize(("text", "said"), [("a", "not like"), ("x = y", "no column 'x'"), ("a = b", "called 'b'")])
+def test_a_new_name_that_cannot_be_is_refused_with_its_line(text, said):
+    with pytest.raises(ValueError, match=said):
+        renames(text, ["a", "b"])
+    assert renames("\na = c\n", ["a", "b"]) == {"a": "c", "b": "b"}
+
+
+def test_lists_are_joined_by_key_and_the_heaviest_comes_first():
+    mine = [{"Keyword": "Red shoes", "Volume": "100"}, {"Keyword": "blue  shoes", "Volume": "1,000"}]
+    theirs = [{"q": "red shoes", "v": "90"}, {"q": "green shoes", "v": "5,000"}, {"q": " ", "v": "9"}]
+    rows = compare([List("You", "Keyword", "Volume"), List("They", "q", "v")], [mine, theirs], BY_TEXT, progress)
+    assert [(row["key"], row["has"], row["priority"]) for row in rows] == [
+        ("green shoes", "They", 5000), ("blue  shoes", "You", 1000), ("Red shoes", "You, They", 100)]
+
+
+@pytest.mark.parametrize(("text", "path"), [
+    ("https://a.example/Shop/?x=1", "/shop"), ("www.b.example/shop", "/shop"), ("/shop/", "/shop"),
+    ("https://a.example", "/"), ("http://[broken/", "http://[broken/")])
+def test_pages_of_different_hosts_are_one_by_their_path(text, path):
+    assert normal(text, BY_PATH) == path
+
+
+def test_the_columns_of_an_export_are_guessed_by_their_names():
+    columns = ["#", "Top queries", "Clicks", "Impressions"]
+    assert (guess(columns, KEYS), guess(columns, WEIGHTS)) == ("Top queries", "Clicks")
+    assert guess(["Landing page URL", "x"], KEYS) == "Landing page URL"
+    assert guess(["x"], WEIGHTS) is None
