@@ -29,7 +29,7 @@ LAYERS = [
     "fields_parse", "fields_spec", "fields_form", "fields", "secrets", "calls", "results", "drawing", "worker",
     "shows", "workflow", "ui", "replay", "steps", "plugins_code",
     "jobs_results", "jobs_calls", "jobs_cluster", "jobs_processes", "jobs_executors", "jobs_run",
-    "jobs_items", "jobs_llm", "jobs",
+    "jobs_items", "jobs_llm", "watchdog", "jobs",
     "plugins_folders", "plugins",
     "plugins_watch", "checking", "answers", "facts", "drawings", "run", "advance", "runs",
     "importers", "archive_files", "archive", "commands", "conversation", "narrator",

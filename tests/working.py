@@ -152,6 +152,7 @@ def counts(path, progress: Progress):
 
 
 async def sleeps(seconds):
+    sleeping.append(seconds)
     try:
         await asyncio.sleep(seconds)
     except asyncio.CancelledError:
@@ -160,6 +161,7 @@ async def sleeps(seconds):
     return seconds
 
 
+sleeping: list[float] = []
 cancelled: list[float] = []
 
 
@@ -194,3 +196,15 @@ def third_time(name):
     if tries.count(name) < 3:
         raise OSError(f"no {name}")
     return name
+
+
+def computes(path):
+    """Holds the processor until the file is there."""
+    while not Path(path).exists():
+        sum(range(20_000))
+
+
+async def blocks(path):
+    """Holds the loop until the file is there."""
+    while not Path(path).exists():
+        time.sleep(0.01)  # noqa: ASYNC251 - the point of it

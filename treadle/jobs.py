@@ -16,7 +16,7 @@ from typing import Any
 
 from loguru import logger
 
-from .calls import item_digests
+from .calls import inner, item_digests
 from .clock import Clock
 from .config import Settings
 from .db import Database
@@ -24,6 +24,7 @@ from .drawing import Step
 from .errors import Conflict, NotFound, StorageError, TreadleError
 from .feed import Feed
 from .files import Files
+from .jobs_calls import speaking
 from .jobs_executors import Executors
 from .jobs_items import DEATHS, DIED, Items, insert
 from .jobs_llm import Messages, answer
@@ -32,6 +33,8 @@ from .jobs_run import Calls
 from .llm import Llm
 from .progress import Said
 from .tasks import Tasks
+from .watchdog import Watchdog
+from .worker import folder_of
 from .workflow import Workflow
 
 AGAIN_S = 1.0    # between two tries to save what the disk refused
@@ -103,6 +106,7 @@ class Jobs:
         self._db, self._feed, self._clock, self._tasks = db, feed, clock, tasks
         self._files, self._llm, self._max_file = files, llm, settings.max_upload
         self._executors = Executors(str(settings.data / "code"), settings.cluster)
+        self._watchdog = Watchdog(speaking)
         self._live: dict[int, Job] = {}
         self._ended: deque[JobLine] = deque(maxlen=ENDED_KEPT)
 
@@ -134,6 +138,8 @@ class Jobs:
         job = Job(run, step_id, step, workflow, row["title"], Said(row["log"]),
                   row["started_at"] or self._clock.now(), self._clock.monotonic())
         self._live[step_id] = job
+        if step.work.fn is not None and step.work.on == "thread":
+            self._watchdog.watch(step_id, job.said, folder_of(inner(step.work.fn)))
         work = self._run(job) if row["deaths"] < DEATHS else self._end(job, Result("failed", error=DIED))
         job.task = self._tasks.start(work, name=f"{step.kind} {step.slug} of {run}")
 
@@ -197,6 +203,10 @@ class Jobs:
         if total and done > job.first and elapsed > 0:
             eta = max(0.0, (total - done) * elapsed / (done - job.first))
         return Live(done, total, said.text, list(said.log), job.started_at, eta, items.failed if items else 0)
+
+    def advice(self, step_id: int) -> str:
+        """What its author could do where a step, running or ended lately, makes pages slow; "" where it does not."""
+        return self._watchdog.advice(step_id)
 
     def panel(self) -> list[JobLine]:
         """What runs, the newest first, then what has ended lately."""
@@ -317,6 +327,7 @@ class Jobs:
 
     def _let_go(self, job: Job, state: str, error: str) -> None:
         del self._live[job.id]
+        self._watchdog.forget(job.id)
         job.ended = True
         self._ended.appendleft(self._line(job, state, error=error))
         if job.task is not None and job.task is not asyncio.current_task():

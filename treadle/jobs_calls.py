@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from .jobs_results import Result, Unstorable, encode, given
 from .progress import Progress, Said, Stopped, printed
 from .worker import blame, folder_of
 
+speaking: dict[int, Said] = {}  # by the id of a thread, what its call speaks to
 UNKNOWN = os.sep + "\0"  # the folder of no file
 
 
@@ -42,11 +44,15 @@ class Over:
 
 def call(fn: Any, args: Sequence[Any], said: Said, over: Callable[[], bool]) -> Result:
     """Call `fn`; nothing is raised. What it prints goes to `said`; `over`: whether it is to end."""
+    thread = threading.get_ident()
+    speaking[thread] = said
     try:
         with printed(said):
             return encode(_begin(fn, args, said, over)(), inner(fn))
     except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
         return failed(error, fn)
+    finally:
+        del speaking[thread]
 
 
 async def call_here(fn: Any, args: Sequence[Any], said: Said, over: Callable[[], bool]) -> Any:

@@ -35,7 +35,7 @@ class Calls:
             if result.state == "done" or tried == self._work.retries:
                 break
             pause = min(PAUSE_S * 2 ** tried, PAUSE_MOST_S)
-            self._said.say(f"{result.error} Trying again in {pause:g} s.")
+            self._said.say(f"{result.error.rstrip('.')}. Trying again in {pause:g} s.")
             await self._clock.sleep(pause)
         return result
 

@@ -1,0 +1,135 @@
+"""Who keeps the pages waiting: a thread that looks at the others, for as long as jobs run in this process.
+
+It asks the loop for a sign now and then. When that comes late, it looks where authors' code stands: in the loop's own
+thread, which a coroutine function blocks, or in threads of jobs that use the processor, which hold Python's lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from contextlib import suppress
+from types import FrameType
+
+from loguru import logger
+
+from .progress import Said
+from .worker import shown
+
+LOOK_S = 0.05    # between two looks
+WINDOW = 40      # looks that are judged together
+BLOCKED_S = 0.2  # without a sign, and the loop is blocked
+LATE_S = 0.003   # of the signs, in the middle; idle it is 0.0003
+BUSY = 0.4       # of a processor, used by one job
+
+HOLDS = 'It uses the processor in {} and so makes pages slow. Give this step on="process".'
+BLOCKS = "It holds up the whole server in {}. Make it a plain function, without async, or await there."
+
+
+class Watchdog:
+    """`watch` and `forget` are called on the loop; `advice` anywhere."""
+
+    def __init__(self, speaking: Mapping[int, Said]) -> None:
+        """`speaking`: by the id of a thread, what it works for."""
+        self._speaking = speaking
+        self._watched: dict[int, tuple[Said, str]] = {}
+        self._advice: dict[int, str] = {}
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()  # of `_thread`: one that ends is not taken for one that looks
+
+    def watch(self, step: int, said: Said, folder: str) -> None:
+        """Look after a step whose function was written in `folder`."""
+        self._watched[step] = (said, folder)
+        self._advice.pop(step, None)
+        with self._lock:
+            if self._thread is not None:
+                return
+            self._thread = threading.Thread(target=self._look, daemon=True, name="watchdog", args=[
+                asyncio.get_running_loop(), threading.get_ident()])
+        self._thread.start()
+
+    def forget(self, step: int) -> None:
+        """It has ended. What was advised stays."""
+        self._watched.pop(step, None)
+
+    def advice(self, step: int) -> str:
+        """What its author could do, so that pages stay quick; "" where nothing is to be said."""
+        return self._advice.get(step, "")
+
+    def _look(self, loop: asyncio.AbstractEventLoop, main: int) -> None:
+        late: deque[float] = deque(maxlen=WINDOW)
+        used: dict[int, float] = {}    # by thread, seconds of the processor at the last look
+        busy: Counter[int] = Counter()  # by step, since the window began
+        lines: dict[int, Counter[str]] = {}
+        sign, began, looks = threading.Event(), time.monotonic(), 0
+        while self._goes_on():
+            asked = time.monotonic()
+            try:
+                loop.call_soon_threadsafe(sign.set)
+            except RuntimeError:  # the loop is closed
+                return
+            blocked = not sign.wait(BLOCKED_S)
+            late.append(time.monotonic() - asked)
+            if blocked:
+                self._blame_loop(main)
+                sign.wait()
+            sign.clear()
+            for step, place, seconds in self._working(used):
+                busy[step] += round(seconds * 1e6)
+                lines.setdefault(step, Counter())[place] += 1
+            looks += 1
+            if looks == WINDOW:
+                over = (time.monotonic() - began) * 1e6
+                for step in busy:
+                    if sorted(late)[WINDOW // 2] > LATE_S and busy[step] > BUSY * over:
+                        self._say(step, HOLDS.format(lines[step].most_common(1)[0][0]))
+                busy.clear()
+                lines.clear()
+                began, looks = time.monotonic(), 0
+            time.sleep(LOOK_S)
+
+    def _goes_on(self) -> bool:
+        with self._lock:
+            if not self._watched:
+                self._thread = None
+            return bool(self._watched)
+
+    def _working(self, used: dict[int, float]) -> list[tuple[int, str, float]]:
+        """Step, place in its code and seconds of the processor since the last look, of each thread of a job."""
+        found = []
+        steps = {id(said): (step, folder) for step, (said, folder) in list(self._watched.items())}
+        frames = sys._current_frames()
+        for thread, said in list(self._speaking.items()):
+            if id(said) not in steps or thread not in frames:
+                continue
+            step, folder = steps[id(said)]
+            with suppress(OSError, AttributeError):  # no such clock here
+                now = time.clock_gettime(time.pthread_getcpuclockid(thread))
+                if (place := _place(frames[thread], folder)) and thread in used:
+                    found.append((step, place, now - used[thread]))
+                used[thread] = now
+        return found
+
+    def _blame_loop(self, main: int) -> None:
+        frame = sys._current_frames().get(main)
+        for step, (_, folder) in list(self._watched.items()):
+            if place := _place(frame, folder):
+                self._say(step, BLOCKS.format(place))
+
+    def _say(self, step: int, advice: str) -> None:
+        if step not in self._advice:
+            self._advice[step] = advice
+            logger.warning("job {}: {}", step, advice)
+
+
+def _place(frame: FrameType | None, folder: str) -> str:
+    """File and line of the innermost code of an author's, "" where there is none."""
+    while frame is not None and folder:
+        if frame.f_code.co_filename.startswith(folder):
+            return f"{shown(frame.f_code.co_filename, folder)}, line {frame.f_lineno},"
+        frame = frame.f_back
+    return ""
