@@ -71,6 +71,24 @@ class Table:
         elif not isinstance(rows, File):
             self._limit(len(rows))
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """A job that is annotated with Table returns one: its shown rows are stored, in their order, and its sort."""
+        from pydantic_core import core_schema as kinds
+
+        def read(value: Any) -> Table:
+            if isinstance(value, Table):
+                return value
+            if not isinstance(value, dict):
+                raise ValueError("it is no Table")
+            return cls(value["rows"], value["sort"], value["columns"])
+
+        def plain(table: Table) -> dict[str, Any]:
+            return {"rows": table.records(), "sort": table.sort, "columns": table._chosen}
+
+        return kinds.no_info_plain_validator_function(
+            read, serialization=kinds.plain_serializer_function_ser_schema(plain))
+
     @cached_property
     def rows(self) -> list[Mapping[str, Any]]:
         """All of them, in the author's order."""
