@@ -21,8 +21,8 @@ from .text import one_line, storable
 LIMIT = 1_000_000         # bytes of JSON in one row
 ROWS_LIMIT = 100_000_000  # bytes of a long list
 FRAMES = ("pandas", "polars")
-PICTURES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"), (b"%PDF", "pdf"), (b"PK\3\4", "zip"),
-            (b"\x1f\x8b", "gz"), (b"PAR1", "parquet"))
+PICTURES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"), (b"<svg", "svg"), (b"%PDF", "pdf"),
+            (b"PK\3\4", "zip"), (b"\x1f\x8b", "gz"), (b"PAR1", "parquet"))
 
 
 class Unstorable(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from textwrap import dedent
 from typing import Any
 
 from ..files import File
@@ -43,6 +44,7 @@ class Diagram:
 
     def __post_init__(self) -> None:
         _text("Diagram", self.text)
+        object.__setattr__(self, "text", dedent(self.text).strip("\n"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,30 @@
+"""What both galleries do: the code of a function beside what it does, and which command installs a package."""
+
+import inspect
+import sys
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+from treadle import Code
+
+
+@cache
+def code_of(fn: Callable[..., Any]) -> Code:
+    """The source of a function as it runs, so that what is read is what was done."""
+    return Code(inspect.getsource(fn), "python", name=f"{fn.__name__}()")
+
+
+def about(fn: Callable[..., Any]) -> str:
+    """Its docstring, which is Markdown."""
+    return inspect.getdoc(fn) or ""
+
+
+def missing(*packages: str) -> str:
+    """What to say of the packages that are not installed; "" where all of them are."""
+    lacking = [name for name in packages if find_spec(name.replace("-python", "").replace("-", "_")) is None]
+    if not lacking:
+        return ""
+    return f"This needs {' and '.join(lacking)}. Install with:\n\n```sh\n{sys.executable} -m pip install " \
+           f"{' '.join(lacking)}\n```\n\nand start Treadle again."
