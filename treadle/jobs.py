@@ -145,7 +145,7 @@ class Jobs:
 
     async def stop(self, run: str, slug: str, *, by: str = "person") -> None:
         """Stop it: its row says so when this returns. Nothing when it does not run. Raises `NotFound`."""
-        row = self._row(run, slug)
+        row = self._row(run, slug, locked=True)
         if self._settle(row["id"], "stopped", by=by):
             await self._db.durable()
             await self.advance(run)
@@ -179,15 +179,6 @@ class Jobs:
         if self._settle(row["id"], "done", was=row["state"], by=by, what="continued"):
             await self._db.durable()
             await self.advance(run)
-
-    def drop(self, run: str) -> None:
-        """End what runs for steps that are no longer there or no longer run. Writes nothing: a revert, or a deleted
-        run, has done that."""
-        for job in [job for job in self._live.values() if job.run == run]:
-            row = self._db.first("SELECT 1 FROM steps s JOIN runs r ON r.key = s.run WHERE s.id = ? AND "
-                                 "s.state = 'running' AND r.deleted = 0", (job.id,))
-            if row is None:
-                self._let_go(job, "stopped", "")
 
     # --- looking
 
@@ -341,12 +332,12 @@ class Jobs:
         self._db.execute("INSERT INTO history (run, at, by, what, label) VALUES (?, ?, ?, ?, ?)",
                          (run, self._clock.now(), by, what, label))
 
-    def _row(self, run: str, slug: str) -> Any:
+    def _row(self, run: str, slug: str, *, locked: bool = False) -> Any:
         row = self._db.first("SELECT s.*, r.state AS run_state FROM steps s JOIN runs r ON r.key = s.run WHERE "
                              "s.run = ? AND s.slug = ? AND s.kind IN ('job', 'each', 'llm') AND s.state != 'reverted' "
                              "AND r.deleted = 0", (run, slug))
         if row is None:
             raise NotFound(f"This run has no job {slug[:80]}.")
-        if row["run_state"] != "open":
+        if row["run_state"] != "open" and not locked:
             raise Conflict(LOCKED, hint="Unlock it to change it.")
         return row

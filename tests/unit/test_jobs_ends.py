@@ -132,15 +132,6 @@ async def test_what_a_locked_run_has_is_left_alone(fleet):
         await fleet.jobs.go_on(fleet.run, "work")
 
 
-async def test_what_was_reverted_meanwhile_is_let_go_without_a_word(fleet, tmp_path):
-    id = fleet.job(working.counts, str(tmp_path / "go"))
-    await until(lambda: fleet.jobs.live(id).done)
-    fleet.db.execute("UPDATE steps SET state = 'reverted' WHERE id = ?", (id,))
-    fleet.jobs.drop(fleet.run)
-    await until((tmp_path / "go.Stopped").exists)
-    assert fleet.row(id)["state"] == "reverted" and fleet.jobs.live(id) is None
-
-
 # --- tries and limits
 
 async def test_tries_come_later_and_later(fleet, clock):
