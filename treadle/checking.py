@@ -42,7 +42,7 @@ async def _problems(items: list[Workflow | Broken]) -> list[Problem]:
         if drawing.error is not None:
             found.append(_problem(drawing.error, item.file))
         elif drawing.open is not None and isinstance(item, Page):
-            found.append(Problem(drawing.open.file, drawing.open.line, "A page asks nothing: declare a workflow."))
+            found.append(Problem(item.file, drawing.open.line, "A page asks nothing: declare a workflow."))
     return list(dict.fromkeys(found))
 
 

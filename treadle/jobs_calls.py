@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from .calls import inner
+from .errors import MissingPackage
 from .jobs_results import Result, Unstorable, encode, given
 from .progress import Progress, Said, Stopped, printed
 from .worker import blame, folder_of
@@ -75,4 +76,5 @@ def failed(error: BaseException, fn: Any) -> Result:
     if isinstance(error, Unstorable):
         return Result("failed", error=str(error), details=str(error))
     problem = blame(error, folder_of(inner(fn)) or UNKNOWN)
-    return Result("failed", error=problem.message, details=problem.details)
+    install = f". Install it: {problem.hint}" if isinstance(problem, MissingPackage) else ""
+    return Result("failed", error=f"{problem.message}{install}", details=problem.details)

@@ -37,6 +37,11 @@ def table_of(number: int) -> Table:
 def nothing() -> None:
     """Does nothing."""
 
+@tool
+def reads_excel() -> str:
+    import a_package_of_nobody
+    return a_package_of_nobody.read()
+
 @workflow("Words", message="m")
 async def words(ui):
     found = await ui.job("Split", split_words, "one three")
@@ -95,3 +100,11 @@ async def test_a_tool_is_a_step_for_a_job(client, core):
     form = form_to((await client.get("/words")).text, "/runs/new/words")
     main = await done(client, core, (await submit(client, form)).headers["location"])
     assert "2 words, the first is one" in main.text
+
+
+async def test_a_package_that_a_job_misses_is_named_with_the_command(client, core):
+    form = form_to((await client.get("/reads_excel")).text, "/runs/new/reads_excel")
+    path = (await submit(client, form)).headers["location"]
+    key = path.rpartition("/")[2]
+    await until(lambda: core.db.first("SELECT 1 FROM steps WHERE run = ? AND state = 'failed'", (key,)))
+    assert "python -m pip install a_package_of_nobody" in (await client.get(path)).text
