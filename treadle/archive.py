@@ -134,6 +134,10 @@ class Archive(SavedRuns):
                          f"value LIKE :a{n} ESCAPE '\\'))")
         return " AND ".join(where), params
 
+    def count(self) -> int:
+        """How many runs there are."""
+        return int(self._db.one("SELECT count(*) AS n FROM runs WHERE deleted = 0")["n"])
+
     def endpoints(self) -> Sequence[str]:
         """The workflows that have runs."""
         return [row["endpoint"] for row in

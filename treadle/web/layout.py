@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .deps import Web
 
 REFRESH = '<noscript><meta http-equiv="refresh" content="2"></noscript>'
-PAGES = {"docs": "Documentation", "model": "Model", "jobs": "Background jobs",
+PAGES = {"docs": "Documentation", "runs": "Runs", "model": "Model", "jobs": "Background jobs",
          "": "No such page"}  # what is no place: it narrates nothing
 
 
@@ -53,7 +53,8 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
     inside = f'<div class="wrap" id="page">{draw(body)}{shell.follows(endpoint) if follow else ""}</div>'
     place = web.core.plugins.get(endpoint) if endpoint not in PAGES else None
     name = place.title if place else PAGES.get(endpoint, title)
-    ask = "Ask about Treadle" if endpoint in ("home", *PAGES) else f"Ask about {name}"
+    ask = "Ask about your runs" if endpoint == "runs" else (
+        "Ask about Treadle" if endpoint in ("home", *PAGES) else f"Ask about {name}")
     tab = "Home" if endpoint == "home" else "Workflow" if place else "Page"
     chat = web.url("")
     menu = shell.menu(shell.places_of(web.core.plugins.all()), endpoint, chat)

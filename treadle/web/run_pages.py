@@ -16,6 +16,7 @@ from ..replay import Drawing, Show, Step, replay
 from ..runs import Run, RunView
 from ..worker import Call, Overdue, blame, folder_of, shown
 from ..workflow import Page
+from .components.history import FOLDED, HistoryFold
 from .components.home import FirstUse
 from .components.runs import RunBody, RunRows, is_held
 from .components.shows import SHORT
@@ -73,7 +74,8 @@ async def run_page(web: Web, key: str, refusal: Refusal | None = None, *, status
     view = await web.core.runs.draw(key)
     assert view.run is not None  # it has a key
     begun = web.fragment and web.request.headers.get("hx-source", "").startswith("form")  # by its first answer
-    body = await _drawing(web, view, replace(_for_run(view, drawn_for(web, focus=begun)), check=web.fragment), refusal)
+    drawn = replace(_for_run(web, view, drawn_for(web, focus=begun)), check=web.fragment)
+    body = await _drawing(web, view, drawn, refusal)
     await prepare(web)
     waits = view.drawing.open is not None and view.drawing.open.state == "running"
     return page(web, title=view.title, body=body, endpoint=view.run.endpoint, run=key, status=status, waits=waits)
@@ -83,7 +85,7 @@ async def run_body(web: Web, key: str, refusal: Refusal | None = None, *, status
                    focus: bool = False, check: bool = False) -> Response:
     """`#run-{key}` alone, which replaces the one that is shown."""
     view = await web.core.runs.draw(key)
-    drawn = replace(_for_run(view, drawn_for(web, focus=focus)), check=check)
+    drawn = replace(_for_run(web, view, drawn_for(web, focus=focus)), check=check)
     headers = {"HX-Reswap": "outerHTML"} if refusal is not None and is_held(view, refusal) else None
     return HTMLResponse(f"{title_tag(view.title)}{await _drawing(web, view, drawn, refusal)}", status, headers)
 
@@ -107,11 +109,12 @@ def upload_id(key: str, slug: str, form_rev: int) -> str:
     return hashlib.sha256(f"{key}/{slug}/{form_rev}".encode()).hexdigest()[:16]
 
 
-def _for_run(view: RunView, drawn: Drawn) -> Drawn:
+def _for_run(web: Web, view: RunView, drawn: Drawn) -> Drawn:
     assert view.run is not None  # drawn by its key
     step = view.drawing.open
     upload = upload_id(view.run.key, step.slug, view.form_rev) if step is not None else ""
-    return replace(_explained(view, drawn), upload=upload)
+    told = web.core.archive.history(view.run.key, limit=FOLDED)
+    return replace(_explained(view, drawn), upload=upload, history=HistoryFold(view.run.key, told, drawn))
 
 
 def _explained(view: RunView, drawn: Drawn) -> Drawn:

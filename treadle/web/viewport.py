@@ -21,6 +21,7 @@ from ..core import Core
 from .components.bell import Bell
 from .components.chat import ComposerAction, Earlier, MessageRow
 from .components.model import Condition, ModelPicker
+from .components.runlist import runs_changed
 from .components.runs import run_changed
 from .components.shell import places_changed
 from .job_rows import job_counts, jobs_since
@@ -232,8 +233,7 @@ class Viewport:
         yield self._composer()
         yield from self._model()
         yield from self._places(after)
-        for run in self._db.rows("SELECT key FROM runs WHERE rev > ? ORDER BY rev DESC LIMIT ?", (after, RUNS)):
-            yield run_changed(run["key"])
+        yield from self._runs(after, RUNS)
         yield self._bell()
 
     def _change(self, row: Message, at: Position) -> Iterator[str]:
@@ -269,8 +269,7 @@ class Viewport:
         if self._db.first("SELECT 1 FROM settings WHERE key = 'model.status' AND rev > ?", (after,)):
             yield from self._model()
         yield from self._places(after)
-        for run in self._db.rows("SELECT key FROM runs WHERE rev > ?", (after,)):
-            yield run_changed(run["key"])
+        yield from self._runs(after, -1)
         if (ended := jobs_since(self._core, after)) is not None:
             yield self._bell()
             yield partial("#job-said", "innerHTML", escape(" ".join(ended)))
@@ -286,6 +285,13 @@ class Viewport:
             for run in self._db.rows(f"SELECT key FROM runs WHERE endpoint IN ({among}) ORDER BY rev DESC LIMIT ?",
                                      (*changed, RUNS)):
                 yield run_changed(run["key"])
+
+    def _runs(self, after: int, most: int) -> Iterator[str]:
+        keys = [row["key"] for row in self._db.rows("SELECT key FROM runs WHERE rev > ? ORDER BY rev DESC LIMIT ?",
+                                                    (after, most))]
+        yield from map(run_changed, keys)
+        if keys:
+            yield runs_changed()
 
     def _said(self, reply: Message, after: int) -> str:
         """What is announced of a reply that has changed: that it is coming, and the whole once it is drawn."""

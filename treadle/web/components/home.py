@@ -22,20 +22,25 @@ SYNC = "#menu:replace"  # a place opened here and one opened in the menu replace
 
 
 def HomePage(places: Sequence[Workflow | Broken], unfinished: Sequence[Run], drawn: Drawn, *, listed: int,
-             returning: bool, chat: str) -> NotStr:
+             total: int, chat: str) -> NotStr:
     """The first start offers the introduction; a returning person finds the runs that are not finished.
 
-    `listed`: how many of those at most. `chat`: the query that keeps the conversation, "" or "?chat=2".
+    `listed`: how many of those at most. `total`: how many runs there are. `chat`: the query that keeps the
+    conversation, "" or "?chat=2".
     """
+    returning = total > 0
     intro = None if returning else next((place for place in places if place.endpoint == FIRST), None)
     others = tuple(place for place in places if place is not intro)
     heading, text = ("Home", _waiting(len(unfinished))) if returning else (
         "Start here", "Workflows, and a local model beside them. Everything stays on this computer.")
+    more = (f'<a href="/runs{chat}" hx-get="/runs{chat}" hx-target="#main" hx-push-url="true" hx-sync="{SYNC}">'
+            f'All {total:,} {"run" if total == 1 else "runs"}</a>') if returning else ""
     title = "Start something" if returning else "Or go straight to a workflow" if intro is not None else "Workflows"
+    rows = RunRows(unfinished[:listed], drawn, steps=_steps(places), named="Continue", more=more)
     return NotStr(
-        f'<div class="head"><div class="row"><div><h1>{heading}</h1><p>{text}</p>'
+        f'<div class="head"><div class="row"><div><h1>{heading}</h1><p>{text}{"" if unfinished else f" {more}"}</p>'
         f"</div></div></div>{_introduction(intro, chat) if intro is not None else ''}"
-        f"{RunRows(unfinished[:listed], drawn, steps=_steps(places), named='Continue')}{_listed(others, title, chat)}")
+        f"{rows}{_listed(others, title, chat)}")
 
 
 @lru_cache(maxsize=16)

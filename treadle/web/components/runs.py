@@ -17,6 +17,7 @@ from ...runs import Run, RunView
 from .faults import FailedStep, Fault
 from .icons import icon
 from .jobs import JobCard, Seen
+from .more import More, Origin
 from .shows import Results, Things, prose
 from .steps import Act, Drawn, OutdatedCard, Refusal, StepCard, WaitCard, can_take_focus, run_id, run_path
 
@@ -78,6 +79,7 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None,
         f'<div id="{escape(name)}">{_head(view, entries, drawn)}{_reverted(view, drawn)}'
         f'{_changed(view, drawn)}<ol class="steps">{"".join(items)}</ol>{_start(view, base, drawn)}'
         f"{Fault(error) if error is not None and drawn.author else ''}{Results(exports, base=base, url=drawn.url)}"
+        f"{drawn.history}"
         f"{_live(run, drawn) if run is not None and not drawn.held else ''}</div>")
 
 
@@ -141,7 +143,9 @@ def _head(view: RunView, entries: Sequence[Entry], drawn: Drawn) -> str:
         act = Act(run, "finalise", f'{icon("lock", small=True)}Finish and lock',
                   "line" if view.drawing.finished else "ghost", drawn)
     return (f'<div class="head"><div class="row"><div><h1{focus}>{escape(view.title)}</h1>'
-            f'<p>{text} <code>{escape(run.key)}</code></p></div><div class="acts">{act}</div></div>{track}</div>')
+            f'<p>{text} <code>{escape(run.key)}</code></p></div><div class="acts">{act}'
+            f"{'' if drawn.held else More(run.key, view.title, drawn)}</div></div>{track}</div>"
+            + Origin(run.key, run.origin, run.state == "finished", drawn))
 
 
 def _reverted(view: RunView, drawn: Drawn) -> str:
@@ -186,8 +190,10 @@ def _start(view: RunView, base: str, drawn: Drawn) -> str:
             '<button class="btn solid" type="submit">Start</button></form>')
 
 
-def RunRows(runs: Sequence[Run], drawn: Drawn, *, steps: Callable[[str], int], named: str) -> NotStr:
-    """A list of runs: a whole row is one link. `steps`: how many an endpoint announces."""
+def RunRows(runs: Sequence[Run], drawn: Drawn, *, steps: Callable[[str], int], named: str,
+            more: str = "") -> NotStr:
+    """A list of runs: a whole row is one link. `steps`: how many an endpoint announces. `more`: a link beside its name.
+    """
     rows = []
     for run in runs:
         at = escape(drawn.url(run_path(run)))
@@ -207,7 +213,7 @@ def RunRows(runs: Sequence[Run], drawn: Drawn, *, steps: Callable[[str], int], n
     if not rows:
         return NotStr("")
     name = named.partition(" ")[0].lower()
-    return NotStr(f'<section class="sec" aria-labelledby="{name}"><header><h2 id="{name}">{escape(named)}</h2>'
+    return NotStr(f'<section class="sec" aria-labelledby="{name}"><header><h2 id="{name}">{escape(named)}</h2>{more}'
                   f'</header><ul class="rows">{"".join(rows)}</ul></section>')
 
 

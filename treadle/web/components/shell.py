@@ -103,10 +103,13 @@ def menu(places: tuple[Place, ...], current: str, chat: str) -> str:
         if items:
             groups.append(f'<div role="group" aria-labelledby="menu-{kind}"><p class="grp" id="menu-{kind}">{title}</p>'
                           f'{items}</div>')
-    docs = ' aria-current="page"' if current == "docs" else ""
-    return (item(Place("home", "Home", "home")) + "".join(groups) +
-            f'<hr><a class="opt" href="/docs{chat}" hx-get="/docs{chat}" hx-target="#main" hx-push-url="true" '
-            f'hx-sync="closest nav:replace"{docs}>Documentation{check}</a>' + _theme())
+    def plain(name: str, title: str) -> str:
+        mark = ' aria-current="page"' if current == name else ""
+        return (f'<a class="opt" href="/{name}{chat}" hx-get="/{name}{chat}" hx-target="#main" hx-push-url="true" '
+                f'hx-sync="closest nav:replace"{mark}>{title}{check}</a>')
+
+    return (item(Place("home", "Home", "home")) + "".join(groups) + "<hr>" + plain("runs", "All runs")
+            + plain("docs", "Documentation") + _theme())
 
 
 @cache

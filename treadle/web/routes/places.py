@@ -1,7 +1,9 @@
 """The pages of the menu: home, each workflow before its first answer, and each run."""
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
+from fasthtml.common import NotStr
 from fasthtml.core import APIRouter
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -11,10 +13,14 @@ from ...plugins import RESERVED
 from ...workflow import HOME, Broken, Page
 from ..components import shell
 from ..components.faults import BrokenPage
+from ..components.history import FOLDED, HistoryFold
 from ..components.home import HomePage
+from ..components.more import DeletedRun
+from ..components.record import RecordPage
 from ..components.runs import RunRows
 from ..deps import Web
 from ..layout import page, prepare
+from ..records import records
 from ..run_pages import LISTED, author_page, drawn_for, new_page, run_page
 
 ar = APIRouter()
@@ -36,7 +42,7 @@ async def home(web: Web) -> Response:
     runs = web.core.runs
     unfinished = runs.list(unfinished=True, limit=1000)  # all are counted, and the newest listed
     body = HomePage(web.core.plugins.all(), unfinished, drawn_for(web), listed=LISTED,
-                    returning=bool(runs.list(limit=1)), chat=web.url(""))
+                    total=web.core.archive.count(), chat=web.url(""))
     return page(web, title="Home", body=body, endpoint=HOME.endpoint, follow=True)
 
 
@@ -71,8 +77,18 @@ async def place(web: Web, endpoint: str) -> Response:
 @ar.get("/{endpoint:place}/{key}")
 async def run(web: Web, endpoint: str, key: str) -> Response:
     """A run, at the address of its workflow."""
-    if web.core.plugins.get(endpoint) is None:
+    if not (found := web.core.archive.lines([key])) and web.core.plugins.get(endpoint) is None:
         raise NotFound("")
-    if web.core.runs.get(key).endpoint != endpoint:
+    line = found[0] if found else web.core.archive.line(key)
+    if line.endpoint != endpoint:
         raise NotFound(f"There is no run {key[:80]} of {endpoint}.", hint="Its key says of which workflow it is.")
+    if line.deleted:
+        await prepare(web)
+        return page(web, title=line.title, body=NotStr(DeletedRun(line, drawn_for(web))), endpoint="runs")
+    if web.core.plugins.get(endpoint) is None:
+        drawn = drawn_for(web)
+        drawn = replace(drawn, history=HistoryFold(key, web.core.archive.history(key, limit=FOLDED), drawn))
+        body = RecordPage(line, (await records(web, key))[0], drawn)
+        await prepare(web)
+        return page(web, title=line.title, body=body, endpoint="runs")
     return await run_page(web, key)

@@ -16,12 +16,13 @@ from ...replay import Export, Step
 from ...runs import Answers, Run, RunView, new_owner
 from ...shows.exports import MEDIA, ending, make
 from ..components.fields import UploadBar
+from ..components.more import DeletedRun
 from ..components.shows import TableForm, TablePage, table_at
 from ..components.steps import Refusal, run_path
 from ..deps import Web
 from ..forms import Takes, Taking, read_answers
 from ..layout import page, prepare
-from ..run_pages import authored, came_back, changed, new_page, run_body, upload_id
+from ..run_pages import authored, came_back, changed, drawn_for, new_page, run_body, upload_id
 from .files import download_headers
 
 ar = APIRouter()
@@ -154,10 +155,7 @@ async def go_on_here(web: Web, key: str) -> Response:
 @ar.post("/runs/{key}/start-anew")
 async def start_anew(web: Web, key: str) -> Response:
     """A new run from the answers of this one, which is locked; the new one's page."""
-    run = await web.core.runs.start_anew(key)
-    address = web.url(run_path(run))
-    return Response(status_code=204, headers={"HX-Redirect": address}) if web.fragment else RedirectResponse(
-        address, status_code=303)
+    return RedirectResponse(web.url(run_path(await web.core.runs.start_anew(key))), status_code=303)
 
 
 async def _change(web: Web, change: Awaitable[Run]) -> Response:
@@ -169,6 +167,8 @@ async def body(web: Web, key: str, rev: str = "", focus: str = "") -> Response:
     """The run as it is now, for a page that shows it. `rev`: what that page shows already; then nothing comes.
     `focus`: a person asked for it, and goes on in it.
     """
+    if web.core.archive.is_deleted(key):
+        return HTMLResponse(DeletedRun(web.core.archive.line(key), drawn_for(web)))
     if rev and rev == str(web.core.runs.get(key).rev):
         return Response(status_code=204)
     return await run_body(web, key, focus=bool(focus))

@@ -1,0 +1,92 @@
+"""What the steps of a run gave, in words: for two runs side by side, and for a run whose workflow is not here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..archive import Result
+from ..errors import NotFound, TreadleError
+from ..files import FILE_ID, File
+from ..replay import Step
+from ..runs import RunView, summary
+from ..shows.table import cell
+from .deps import Web
+
+TEXT = 100_000  # characters of one answer
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A step, its result in words, and a text that is the same in two runs when their results are.
+
+    `rows`: where the result is a list of rows. `file`: where it is a file.
+    """
+
+    label: str
+    key: str
+    kind: str
+    state: str
+    text: str
+    same: str
+    rows: Sequence[dict[str, Any]]
+    file: File | None = None
+
+
+async def records(web: Web, key: str) -> tuple[list[Record], RunView | None]:
+    """The steps of a run, and its drawing where its workflow is there and can be drawn."""
+    view, words = None, dict[tuple[str, str], str]()
+    try:
+        view = await web.core.runs.draw(key)
+    except (NotFound, TreadleError):
+        view = None
+    if view is not None:
+        words = {(step.label, step.key): summary(step) for step in view.drawing.items if isinstance(step, Step)
+                 and step.state == "done" and (step.field is not None or step.approve is not None)}
+    return [_record(web, result, words) for result in web.core.archive.results(key)], view
+
+
+def _record(web: Web, result: Result, words: dict[tuple[str, str], str]) -> Record:
+    value = json.loads(result.value) if result.value is not None else None
+    if result.items:
+        value = [json.loads(item) if item is not None else {"error": error} for item, error in result.items]
+    files: dict[str, File] = {}
+
+    def content(id: str) -> str:
+        try:
+            files[id] = web.core.files.get(id)
+        except NotFound:
+            return id
+        return files[id].sha256
+
+    stored = "\n".join(item or error for item, error in result.items) if result.items else result.value or ""
+    same = FILE_ID.sub(lambda found: f'{found[1]}{content(found[2])}"', stored)
+    file = files.get(value.get("file", "")) if isinstance(value, dict) and len(value) == 1 else None
+    text = words.get((result.label, result.key)) or brief(value, files)
+    if result.state != "done":
+        text = f"{result.state.capitalize()}. {result.error}".strip()
+    rows = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+    return Record(result.label, result.key, result.kind, result.state, text[:TEXT], same,
+                  rows if isinstance(value, list) and len(rows) == len(value) else [], file)
+
+
+def brief(value: Any, files: dict[str, File]) -> str:
+    """A stored value in a few words."""
+    if isinstance(value, dict) and set(value) == {"file"} and (file := files.get(str(value["file"]))) is not None:
+        return file.name
+    if isinstance(value, dict) and set(value) == {"secret"}:
+        return "Kept secret"
+    if isinstance(value, dict):
+        parts = value["form"] if set(value) == {"form"} and isinstance(value["form"], dict) else value
+        return ", ".join(f"{name}: {brief(part, files)}" for name, part in list(parts.items())[:12])
+    if isinstance(value, list):
+        if value and all(isinstance(part, dict) for part in value):
+            return f"{len(value):,} {'row' if len(value) == 1 else 'rows'}"
+        if len(value) > 8 or any(isinstance(part, list | dict) for part in value):
+            return f"{len(value):,} {'item' if len(value) == 1 else 'items'}"
+        return ", ".join(brief(part, files) for part in value)
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    return "No answer" if value is None or value == "" else cell(value)
