@@ -26,13 +26,13 @@ PLUGINS = [path for path in PYTHON if path.parent == ROOT / "plugins"]
 # Each module imports only modules above it in this list: errors knows nothing, core knows all.
 LAYERS = [
     "errors", "clock", "config", "text", "folder", "logs", "schema", "db", "feed", "tasks", "files", "llm", "progress",
-    "fields_parse", "fields_spec", "fields_form", "fields", "secrets", "calls", "results", "drawing", "worker",
+    "fields_parse", "fields_spec", "fields_form", "fields", "secrets", "calls", "results", "drawing", "threads", "worker",
     "shows", "workflow", "ui", "replay", "steps", "plugins_code",
     "jobs_results", "jobs_calls", "jobs_cluster", "jobs_processes", "jobs_executors", "jobs_run",
     "jobs_items", "jobs_llm", "watchdog", "jobs",
     "plugins_folders", "plugins",
     "plugins_watch", "checking", "answers", "facts", "drawings", "run", "advance", "runs",
-    "importers", "archive_files", "archive", "commands", "conversation", "narrator",
+    "importers", "archive_files", "archive", "commands", "conversation", "narrator", "tools",
     "context", "replies", "core", "testing", "cli",
 ]
 LATE = {"httpx", "ollama", "pydantic", "pygments", "nh3", "sqlite_utils", "markdown_it", "mdit_py_plugins"}

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
-import queue
-import threading
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .jobs_calls import Over, call
 from .jobs_cluster import Cluster
 from .jobs_results import Result
 from .progress import Said
+from .threads import THREADS
 
 if TYPE_CHECKING:
     from .jobs_processes import Processes
@@ -22,49 +21,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NO_CLUSTER = "There is no cluster. Name the address of its scheduler with TREADLE_CLUSTER."
-IDLE_S = 10.0   # seconds an idle thread is kept
-
-
-class Threads(Executor):
-    """As many daemon threads as there are calls: one that is blocked for ever holds neither others nor the end."""
-
-    def __init__(self) -> None:
-        self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._idle = 0  # threads that wait and are meant for no call yet
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **_: Any) -> Future[Any]:
-        """Call `fn` in a thread that waits, or in a new one."""
-        future: Future[Any] = Future()
-        self._calls.put((future, fn, args))
-        with self._lock:
-            if self._idle:
-                self._idle -= 1
-                return future
-        threading.Thread(target=self._run, daemon=True, name="job").start()
-        return future
-
-    def _run(self) -> None:
-        while True:
-            try:
-                future, fn, args = self._calls.get(timeout=IDLE_S)
-            except queue.Empty:
-                with self._lock:
-                    if not self._idle:
-                        continue  # a call is on its way to this one
-                    self._idle -= 1
-                    return
-            if future.set_running_or_notify_cancel():
-                try:
-                    result = fn(*args)
-                except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
-                    future.set_exception(error)
-                else:
-                    future.set_result(result)
-                    del result
-            del future, fn, args
-            with self._lock:
-                self._idle += 1
 
 
 class Executors:
@@ -72,7 +28,7 @@ class Executors:
 
     def __init__(self, code: str, cluster: str) -> None:
         """`code`: the folder of plugins' sources, for other processes. `cluster`: the address of a Dask scheduler."""
-        self._code, self._threads = code, Threads()
+        self._code = code
         self._size = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self._room = asyncio.Semaphore(self._size)
         self._pool: Processes | None = None
@@ -81,7 +37,7 @@ class Executors:
 
     async def in_thread(self, fn: Callable[..., T], *args: Any) -> T:
         """What `fn(*args)` gives, in a thread that nobody waits for at the end."""
-        return await asyncio.wrap_future(self._threads.submit(fn, *args))
+        return await asyncio.wrap_future(THREADS.submit(fn, *args))
 
     async def ready(self, on: str) -> None:
         """Wait until a call could begin at once, so that its limit of time counts what it takes itself."""
@@ -98,7 +54,7 @@ class Executors:
         Cancelled, it leaves the call to end when it likes; `over` tells it to.
         """
         if on == "thread":
-            return await asyncio.wrap_future(self._threads.submit(call, fn, args, said, over))
+            return await asyncio.wrap_future(THREADS.submit(call, fn, args, said, over))
         if on == "cluster":
             if self._cluster is None:
                 return Result("failed", error=NO_CLUSTER)
