@@ -11,6 +11,7 @@ long loses its middle. Nothing is shortened in what the person sees.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from .conversation import Conversations, Message, Place
 from .errors import TreadleError
@@ -27,8 +28,8 @@ MAX_FACTS = BUDGET // 4
 
 YOU = """You are the assistant inside Treadle, an application that runs on the person's own computer. On the left they
 work through a workflow, step by step; on the right they talk to you. Help with the place they are in. Answer briefly,
-in Markdown, in the language they write. You can see the state of their run, but you cannot press, fill in or start
-anything: say what to do instead. When you do not know something, say so."""
+in Markdown, in the language they write. You can see the state of their run and look up workflows and other runs, but
+you cannot press, fill in or start anything: say what to do instead. When you do not know something, say so."""
 
 
 STEP = """You answer one step of a workflow in Treadle, an application on the person's own computer. What you
@@ -107,6 +108,16 @@ def bounded(turns: list[tuple[str, str]], budget: int) -> list[tuple[str, str]]:
     while len(kept) > 1 and kept[-1][0] != "user":
         kept.pop()
     return kept[::-1]
+
+
+def fitted(turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The messages of a request again, without its oldest turns where what was looked up takes their room."""
+    kept = list(turns)
+    while len(kept) > 2 and kept[1]["role"] in ("user", "assistant") and "tool_calls" not in kept[1] and \
+            kept[2]["role"] in ("user", "assistant") and "tool_calls" not in kept[2] and \
+            sum(len(turn["content"].encode()) for turn in kept) > BUDGET:
+        del kept[1]
+    return kept
 
 
 def cut(text: str, limit: int) -> str:

@@ -5,6 +5,7 @@ Everything here is synchronous: one call, one transaction. The tasks that read a
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
@@ -60,6 +61,7 @@ class Message(NamedTuple):
     deleted: int
     born: int
     rev: int
+    tools: str
 
     @property
     def active(self) -> bool:
@@ -266,6 +268,11 @@ class Conversations:
     def remark(self, reply: int, note: str) -> bool:
         """Say what a reply without text waits for; its first piece takes that away. False if it has text or is over."""
         return self._alter(reply, SILENT, note=note)
+
+    def looked_up(self, reply: int, said: str, seconds: float) -> bool:
+        """Note what a reply has looked up, for the person. False if it is over."""
+        known = json.loads(self.get(reply).tools or "[]")
+        return self._alter(reply, "state = 'streaming'", tools=json.dumps([*known, [said, round(seconds, 1)]]))
 
     def write(self, reply: int, *, text: str = "", thinking: str = "", thinking_s: float | None = None,
               first: bool = False) -> bool:

@@ -25,6 +25,7 @@ from .replies import Replies
 from .runs import Runs
 from .secrets import Secrets
 from .tasks import Tasks
+from .tools import Tools
 
 
 class Core:
@@ -46,7 +47,8 @@ class Core:
         self.commands = Commands(self.runs, self.jobs, self.plugins, self.files, max_upload=settings.max_upload)
         self.conversations = Conversations(self.db, self.feed, clock)
         self.context = Context(self.conversations, self.plugins, self.runs)
-        self.replies = Replies(self.conversations, self.llm, self.context, clock, self.tasks, self.db)
+        self.tools = Tools(self.commands, self.runs, self.plugins, self.feed)
+        self.replies = Replies(self.conversations, self.llm, self.context, self.tools, clock, self.tasks, self.db)
         self.narrator = Narrator(self.db, self.feed, clock, self.tasks, self.plugins, self.conversations,
                                  settle_s=settings.settle_s)
         self.runs.jobs, self.runs.fork, self.archive.stop = self.jobs, self.archive.fork, self.jobs.stop

@@ -15,7 +15,7 @@ from typing import Any
 from .errors import StartError, StorageError
 
 Params = Sequence[Any] | Mapping[str, Any]
-SCHEMA_VERSION = 2  # PRAGMA user_version; raise it with every migration added to schema.py
+SCHEMA_VERSION = 3  # PRAGMA user_version; raise it with every migration added to schema.py
 QUICK_CHECK_LIMIT = 100_000_000  # bytes; above it the check runs after serving has begun
 REFUSALS = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN,
             sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_BUSY}  # BUSY: another program has held the file for 2 s

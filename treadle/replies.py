@@ -11,16 +11,20 @@ from typing import Any
 from loguru import logger
 
 from .clock import Clock
-from .context import Context
+from .context import Context, fitted
 from .conversation import Conversations, Ending, Message, Place
 from .db import Database
-from .errors import NotFound, OllamaDown, StorageError, TreadleError
-from .llm import Llm, Piece
+from .errors import ModelError, NotFound, OllamaDown, StorageError, TreadleError
+from .llm import Llm, Piece, ToolCall
 from .tasks import Tasks
 from .text import storable
+from .tools import Tools
 
 WINDOW_S = 0.04        # at most 25 flushes a second, the first at once
 MAX_REPLY = 1_000_000  # bytes of text and thinking together; a longer reply is cut
+ROUNDS = 4             # answers of the model for one reply; the last may look nothing up
+CALLS_MOST = 4         # looked up between two of them
+KNOWS_NONE = "does not support tools"  # what Ollama says of such a model
 AGAIN_S = 1.0          # between two tries to save what the disk refused
 CUT = "The reply was cut at 1 MB."
 NO_ROOM = "The model has no room left; the reply ends here."
@@ -76,9 +80,10 @@ class Replies:
     stands between the last token and the next question.
     """
 
-    def __init__(self, conversations: Conversations, llm: Llm, context: Context, clock: Clock, tasks: Tasks,
-                 db: Database) -> None:
-        self._conversations, self._llm, self._context = conversations, llm, context
+    def __init__(self, conversations: Conversations, llm: Llm, context: Context, tools: Tools, clock: Clock,
+                 tasks: Tasks, db: Database) -> None:
+        self._conversations, self._llm, self._context, self._tools = conversations, llm, context, tools
+        self._toolless: set[str] = set()  # models that know no tools
         self._clock, self._tasks, self._db = clock, tasks, db
         self._live: dict[int, Live] = {}
         self.after_reply: list[Hook] = []
@@ -195,7 +200,7 @@ class Replies:
                 reply = self._conversations.get(reply.id)
             turns = await self._context.build(reply.conversation, reply.place, upto=reply.id)
             loading = self._tasks.start(self._say_loading(live, reply), name=f"is the model of reply {reply.id} loaded")
-            reader = asyncio.create_task(self._read(live, turns, reply.model), name=f"model for reply {reply.id}")
+            reader = asyncio.create_task(self._read(live, turns, reply), name=f"model for reply {reply.id}")
             try:
                 return await self._flush_until_end(live, reader)
             except OllamaDown:
@@ -226,16 +231,50 @@ class Replies:
         reader.result()
         return True
 
-    async def _read(self, live: Live, turns: list[dict[str, str]], model: str) -> None:
-        """Take the pieces as they come, up to the limit. Ending in any way closes the connection to the model."""
-        async with aclosing(self._llm.chat(turns, model=model)) as pieces:
+    async def _read(self, live: Live, turns: list[dict[str, Any]], reply: Message) -> None:
+        """Take the pieces as they come, up to the limit, and look up what the model asks for in between.
+
+        Ending in any way closes the connection to the model.
+        """
+        for left in reversed(range(ROUNDS)):
+            offered = self._tools.offered() if left and reply.model not in self._toolless else []
+            try:
+                calls = await self._listen(live, turns, reply.model, offered)
+            except ModelError as error:
+                if not offered or live.size or KNOWS_NONE not in error.message:
+                    raise
+                self._toolless.add(reply.model)
+                calls = await self._listen(live, turns, reply.model, [])
+            if not calls or live.note == CUT:
+                break
+            turns = fitted([*turns, *await self._look_up(reply, calls)])
+        if not live.said and not live.note:
+            live.note = NO_TEXT
+
+    async def _listen(self, live: Live, turns: list[dict[str, Any]], model: str,
+                      offered: list[dict[str, Any]]) -> list[ToolCall]:
+        """One answer of the model: what it says is kept, what it asks to have called is returned."""
+        calls: list[ToolCall] = []
+        async with aclosing(self._llm.chat(turns, model=model, tools=offered)) as pieces:
             async for piece in pieces:
+                calls += piece.calls if offered else ()
                 self._keep(live, piece)
                 if live.size >= MAX_REPLY:
                     live.note = CUT
-                    return
-        if not live.said and not live.note:
-            live.note = NO_TEXT
+                    break
+        return calls[:CALLS_MOST]
+
+    async def _look_up(self, reply: Message, calls: list[ToolCall]) -> list[dict[str, Any]]:
+        """The turns that tell the model what it asked for. Only what reads is done."""
+        asked = [{"function": {"name": call.name, "arguments": call.arguments}} for call in calls]
+        turns: list[dict[str, Any]] = [{"role": "assistant", "content": "", "tool_calls": asked}]
+        for call in calls:
+            began = self._clock.monotonic()
+            found = await self._tools.call(call.name, call.arguments, reply.place)
+            if found.said:
+                self._conversations.looked_up(reply.id, found.said, self._clock.monotonic() - began)
+            turns.append({"role": "tool", "tool_name": call.name, "content": found.text})
+        return turns
 
     def _keep(self, live: Live, piece: Piece) -> None:
         if piece.thinking:

@@ -22,6 +22,12 @@ def jobs(db: Database) -> None:
     _run(db, "jobs.sql")
 
 
+@migrations()
+def tools(db: Database) -> None:
+    """What a reply has looked up: JSON, pairs of a text for the person and the seconds it took."""
+    db.conn.execute("ALTER TABLE messages ADD COLUMN tools TEXT NOT NULL DEFAULT ''")
+
+
 def _run(db: Database, file: str) -> None:
     for statement in (Path(__file__).parent / file).read_text(encoding="utf-8").split(";\n"):
         db.conn.execute(statement)

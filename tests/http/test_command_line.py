@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 
@@ -103,6 +104,50 @@ def test_beside_a_running_server_it_speaks_to_it(shell, tmp_path):
         server.process = None
         server.start()
         assert (server.data / "cli.token").read_text() == token
+
+
+WORK = """
+import time
+from pathlib import Path
+from treadle import Progress, workflow
+
+@workflow("Work", message="m")
+async def work(ui):
+    waited = await ui.job("Wait", wait)
+    tens = await ui.each("Tens", [1, 2, 13], ten, workers=2)
+    ui.export("tens.json", tens=tens.ok)
+    return {"waited": waited, "tens": len(tens.ok)}
+
+def wait(progress: Progress) -> int:
+    n = 0
+    while not Path(__file__).with_name("go").exists():
+        n += 1
+        progress(n, 1000, "waiting")
+        time.sleep(0.01)
+    return 1
+
+def ten(n: int) -> int:
+    if n == 13:
+        raise ValueError("thirteen")
+    return n * 10
+"""
+
+
+def test_ctrl_c_stops_a_job_and_says_how_to_go_on(shell):
+    (shell.plugins / "800_work.py").write_text(WORK)
+    words = [sys.executable, ROOT / "server.py", "--data", shell.data, "run", "work"]
+    process = subprocess.Popen(words, env=shell.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+    assert "Wait" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130 and out == ""
+    assert "Wait was stopped." in err and "--run default-work-01" in err and "Traceback" not in err
+    (shell.plugins / "go").touch()
+    failed = shell("run", "work", "--run", "default-work-01")
+    assert failed.returncode == 4 and "1 of 3 failed." in failed.stderr
+    ended = shell("run", "work", "--run", "default-work-01", "--keep-failed")
+    assert ended.returncode == 0 and json.loads(ended.stdout) == {"waited": 1, "tens": 2}
 
 
 def test_a_new_plugin_passes_check_and_its_test(shell):

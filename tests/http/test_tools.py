@@ -1,110 +1,164 @@
-"""A tool in the app: a form of its parameters, its work as a job, its result as a run that is kept."""
+"""What the model may call: schemas, the dispatcher, and what of it is offered in the chat."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
-from tests.browsing import form_to, submit
+from tests.fakes import Script
 from tests.harness import until
-from tests.partials import parse
-from treadle.config import Settings
+from tests.replying import ended
+from tests.trips import plugins_at
+from treadle.conversation import FIRST, Place
 
-TOOLS = '''from dataclasses import dataclass
-from typing import Literal
-from treadle import Progress, Table, tool, workflow
-
-@dataclass
-class Word:
-    text: str
-    length: int
+PLUGIN = '''
+from treadle import LongText, Secret, tool, workflow
 
 @tool
-def split_words(text: str, order: Literal["as typed", "by length"] = "as typed", *, most: int = 100) -> list[Word]:
-    """Split a text into its words."""
-    words = [Word(word, len(word)) for word in text.split()][:most]
-    return sorted(words, key=lambda word: word.length) if order == "by length" else words
+def shout(text: LongText, times: int = 1) -> str:
+    """Say it loudly."""
+    return text.upper() * times
 
-@tool(title="Count to", about="Counts.", version=2)
-async def count_to(number: int, progress: Progress) -> int:
-    progress(number, number)
-    return number
-
-@tool
-def table_of(number: int) -> Table:
-    return Table([{"n": n} for n in range(number)], sort="-n")
-
-@tool
-def nothing() -> None:
-    """Does nothing."""
-
-@tool
-def reads_excel() -> str:
-    import a_package_of_nobody
-    return a_package_of_nobody.read()
-
-@workflow("Words", message="m")
-async def words(ui):
-    found = await ui.job("Split", split_words, "one three")
-    ui.show(f"{len(found)} words, the first is {found[0].text}")
+@workflow("Keyring", message="m")
+async def keyring(ui):
+    key = await ui.ask("Key", Secret)
+    await ui.ask("Note", str)
 '''
 
 
 @pytest.fixture
-def settings(tmp_path):
-    folder = tmp_path / "plugins"
-    folder.mkdir()
-    (folder / "040_tools.py").write_text(TOOLS)
-    return Settings(data=tmp_path / "data", plugins=folder, open_browser=False, dev=True,
-                    ollama_host="http://127.0.0.1:9")
+def settings(settings, tmp_path):
+    folder = plugins_at(tmp_path / "plugins")
+    (folder / "700_shout.py").write_text(PLUGIN)
+    return replace(settings, plugins=folder)
 
 
-async def done(client, core, path: str):
-    """The page of a run once it is complete."""
-    await until(lambda: core.runs.get(path.rpartition("/")[2]).complete)
-    return parse((await client.get(path)).text).find("main")
+async def ask(core, fake, *scripts, run=""):
+    """The reply to a question, for which the model answers with these scripts, one after the other."""
+    await until(lambda: core.llm.status.ready)
+    fake.next(*scripts)
+    reply = await core.replies.send(FIRST, "Look.", client_id=f"c{len(fake.chats)}", place=Place("trip", run))
+    return await ended(core, reply)
 
 
-async def test_a_tool_stands_in_a_group_of_its_own_and_is_a_form_of_its_parameters(client, core):
-    page = parse((await client.get("/split_words")).text)
-    assert "Split words" in page.find("menu-tool").parent.text
-    assert "Split a text into its words." in page.find("main").text
-    form = form_to((await client.get("/split_words")).text, "/runs/new/split_words")
-    typed = {"value.text": "a longer word", "value.order": "by length"}
-    path = (await submit(client, form, **typed)).headers["location"]
-    main = await done(client, core, path)
-    cells = [node.text for node in main.find("shown-1").walk() if node.tag == "td"]
-    assert cells == ["a", "1", "word", "4", "longer", "6"]
+def calls(*named):
+    return Script(n=0, tools=tuple({"name": name, "arguments": arguments} for name, arguments in named))
 
 
-async def test_a_tool_without_parameters_begins_with_a_button(client, core):
-    form = form_to((await client.get("/nothing")).text, "/runs/new/nothing")
-    main = await done(client, core, (await submit(client, form)).headers["location"])
-    assert "Done." in main.text
+async def test_only_what_reads_is_offered_in_the_chat(core, ollama):
+    await ask(core, ollama, Script(text="Yes."))
+    offered = [each["function"]["name"] for each in ollama.chats[0].body["tools"]]
+    assert offered == ["list_workflows", "list_runs", "read_run"]
 
 
-async def test_a_coroutine_and_a_progress_are_no_questions(client, core):
-    form = form_to((await client.get("/count_to")).text, "/runs/new/count_to")
-    path = (await submit(client, form, **{"value.number": "7"})).headers["location"]
-    assert "7" in (await done(client, core, path)).text
-    assert core.plugins.get("count_to").version == 2
+async def test_the_model_looks_up_and_goes_on_with_what_it_found(core, ollama):
+    run = await core.runs.begin("trip", {"value": ["Rome"]})
+    reply = await ask(core, ollama, calls(("read_run", {"run": run.key}), ("list_workflows", {})),
+                      Script(text="You go to Rome."))
+    assert (reply.state, reply.text) == ("done", "You go to Rome.")
+    asked, found, listed = ollama.chats[1].body["messages"][-3:]
+    assert asked["tool_calls"][0]["function"] == {"name": "read_run", "arguments": {"run": run.key}}
+    assert found["role"] == "tool" and found["tool_name"] == "read_run" and "Where: Rome" in found["content"]
+    assert "Trip (/trip)" in listed["content"]
+    assert [said for said, _ in json.loads(reply.tools)] == ["Read Trip, Rome", "Listed the workflows"]
 
 
-async def test_a_tool_may_return_a_table(client, core):
-    form = form_to((await client.get("/table_of")).text, "/runs/new/table_of")
-    path = (await submit(client, form, **{"value.number": "3"})).headers["location"]
-    shown = (await done(client, core, path)).find("shown-1")
-    assert [node.text for node in shown.walk() if node.tag == "td"] == ["2", "1", "0"]
+async def test_what_was_looked_up_is_shown_above_the_reply(client, core, ollama):
+    await ask(core, ollama, calls(("list_runs", {})), Script(text="None."))
+    page = (await client.get("/")).text
+    assert '<p class="tool" id="m2-tool1">' in page and "Listed the runs" in page and "0.0 s" in page
+    assert page.index("Listed the runs") < page.index("None.")
 
 
-async def test_a_tool_is_a_step_for_a_job(client, core):
-    form = form_to((await client.get("/words")).text, "/runs/new/words")
-    main = await done(client, core, (await submit(client, form)).headers["location"])
-    assert "2 words, the first is one" in main.text
+async def test_without_a_key_the_open_run_is_read(core, ollama):
+    run = await core.runs.begin("trip", {"value": ["Oslo"]})
+    await ask(core, ollama, calls(("read_run", {})), Script(text="Oslo."), run=run.key)
+    assert "Where: Oslo" in ollama.chats[1].body["messages"][-1]["content"]
 
 
-async def test_a_package_that_a_job_misses_is_named_with_the_command(client, core):
-    form = form_to((await client.get("/reads_excel")).text, "/runs/new/reads_excel")
-    path = (await submit(client, form)).headers["location"]
-    key = path.rpartition("/")[2]
-    await until(lambda: core.db.first("SELECT 1 FROM steps WHERE run = ? AND state = 'failed'", (key,)))
-    assert "python -m pip install a_package_of_nobody" in (await client.get(path)).text
+@pytest.mark.parametrize("name,arguments", [
+    ("start_run", {"workflow": "trip", "answer": "Rome"}), ("answer_step", {"run": "default-trip-01", "answer": 3}),
+    ("shout", {"text": "a"}), ("rm -rf", {}), ("", {}), ("read_run", {"run": "default-nothing-01"})])
+async def test_nothing_else_is_done_whatever_the_model_asks_for(core, ollama, name, arguments):
+    run = await core.runs.begin("trip", {"value": ["Rome"]})
+    before = core.db.one("SELECT count(*) AS n FROM history")["n"]
+    reply = await ask(core, ollama, calls((name, arguments)), Script(text="Well."))
+    assert reply.text == "Well." and core.runs.get(run.key).waiting_for == "Days"
+    assert core.db.one("SELECT count(*) AS n FROM history")["n"] == before and len(core.runs.list()) == 1
+    told = ollama.chats[1].body["messages"][-1]["content"]
+    assert told.startswith(("There is no tool", "This was refused: There is no run"))
+
+
+async def test_a_model_that_always_calls_comes_to_an_end(core, ollama):
+    reply = await ask(core, ollama, *[calls(*[("list_runs", {})] * 50)] * 9)
+    assert reply.state == "done" and reply.note == "The model sent no text." and len(ollama.chats) == 4
+    assert "tools" not in ollama.chats[-1].body and len(json.loads(reply.tools)) == 12
+
+
+async def test_a_model_that_knows_no_tools_is_asked_without_them(core, ollama):
+    refusal = Script(status=400, error='registry.ollama.ai/library/qwen3:8b does not support tools')
+    assert (await ask(core, ollama, refusal, Script(text="Hello."))).text == "Hello."
+    assert (await ask(core, ollama, Script(text="Again."))).text == "Again."
+    assert ["tools" in chat.body for chat in ollama.chats] == [True, False, False]
+
+
+@pytest.mark.parametrize("sent", ["x", [1], [{"function": {"name": 1}}], [{"function": {"name": "x", "arguments": "y"}}],
+                                  [{}], {"function": {}}])
+async def test_calls_that_are_none_end_no_reply(core, ollama, sent):
+    from treadle.llm.wire import piece
+
+    assert all(call.arguments == {} for call in piece({"message": {"content": "a", "tool_calls": sent}}).calls)
+
+
+async def test_what_is_looked_up_fits_into_the_window(core, ollama):
+    from treadle.context import BUDGET
+
+    for number in range(8):
+        await ask(core, ollama, Script(text=f"w{number} " * 1_200))
+    for _ in range(100):
+        await core.runs.begin("trip", {"value": ["Rome " * 4]})
+    await ask(core, ollama, calls(*[("list_runs", {})] * 4), Script(text="Many."))
+    sent = ollama.chats[-1].body["messages"]
+    assert sum(len(turn["content"].encode()) for turn in sent) <= BUDGET and sent[0]["role"] == "system"
+    assert [turn["role"] for turn in sent[-6:]] == ["user", "assistant", "tool", "tool", "tool", "tool"]
+
+
+# what is not offered: the dispatcher itself
+
+async def act(core, name, **given):
+    return await core.tools.call(name, given, Place(), reading=False)
+
+
+async def test_every_tool_has_a_schema_the_functions_of_plugins_too(core):
+    named = {each["function"]["name"]: each["function"]["parameters"] for each in await core.tools.all()}
+    assert set(named) == {"list_workflows", "list_runs", "read_run", "start_run", "answer_step", "shout"}
+    assert all(each["type"] == "object" for each in named.values())
+    assert named["shout"]["properties"]["times"]["type"] == "integer" and named["shout"]["required"] == ["text"]
+    json.dumps(named)
+
+
+async def test_a_run_is_begun_and_answered_by_the_model_through_the_same_commands(core):
+    begun = await act(core, "start_run", workflow="trip", answer="Rome")
+    assert begun.said == "Start run: Trip, Rome" and "It asks for Days" in begun.text
+    refused = await act(core, "answer_step", run="default-trip-01", answer=31)
+    assert refused.text == "This was refused: At most 30 days."
+    assert "It asks for Go" in (await act(core, "answer_step", run="default-trip-01", answer=3, step="Days")).text
+    await act(core, "answer_step", run="default-trip-01", answer=False)
+    assert core.runs.get("default-trip-01").complete
+    told = core.db.rows("SELECT by, what, label FROM history WHERE run = 'default-trip-01' ORDER BY id")
+    assert {row["by"] for row in told} == {"model"} and [row["label"] for row in told][-1] == "Go"
+
+
+async def test_a_function_of_a_plugin_is_called_as_a_run(core):
+    assert "HIHI" in (await act(core, "shout", text="hi", times=2)).text
+    assert (await act(core, "shout", times="many")).text.startswith("This was refused")
+
+
+async def test_a_secret_never_reaches_the_model(core):
+    await act(core, "start_run", workflow="keyring", answer="hunter2-secret")
+    run = core.runs.list("keyring")[0].key
+    for text in ((await act(core, "read_run", run=run)).text, await core.runs.facts(run),
+                 json.dumps(await core.commands.read(run))):
+        assert "hunter2" not in text and "Key" in text

@@ -128,10 +128,7 @@ class Near:
         self._loop.run(asyncio.sleep(seconds))
 
     def close(self) -> None:
-        try:
-            self._loop.run(self._exit.aclose())
-        finally:
-            self._loop.close()
+        self._loop.run(self._exit.aclose())  # the loop itself would wait for threads; the process ends soon
 
 
 class Far:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any, Literal
@@ -25,13 +25,14 @@ from .status import (
     ModelStatus,
     Piece,
     PullProgress,
+    ToolCall,
     is_default,
     is_installed,
     parse_address,
 )
 from .wire import FAILED, NotOllama, get_json, installed, piece, post_lines, request
 
-__all__ = ["InstalledModel", "Llm", "ModelStatus", "Piece", "PullProgress"]
+__all__ = ["InstalledModel", "Llm", "ModelStatus", "Piece", "PullProgress", "ToolCall"]
 
 FIRST_S = 600.0    # until the first piece: a model may have to be loaded
 IDLE_S = 60.0      # between two pieces
@@ -233,15 +234,15 @@ class Llm:
 
     # -- replies
 
-    async def chat(self, messages: list[dict[str, str]], *, model: str, format: Any = None
-                   ) -> AsyncGenerator[Piece, None]:
+    async def chat(self, messages: Sequence[Mapping[str, Any]], *, model: str, format: Any = None,
+                   tools: Sequence[Mapping[str, Any]] = ()) -> AsyncGenerator[Piece, None]:
         """Yield the reply piece by piece, as the model writes it; the last piece has `done`.
 
-        `format`: a JSON schema that the reply is held to. Pieces may split a word, never a character, but an escaped
-        surrogate pair. The first one may take 10 minutes, each other one 60 seconds. Closing (`contextlib.aclosing`)
-        or cancelling closes the connection to the model at once, also before the first piece. Raises `OllamaDown` if
-        nothing answers at the address, and then the status says so already; `ModelMissing` if `model` is not
-        installed; `ModelError` for every other fault.
+        `format`: a JSON schema that the reply is held to. `tools`: what it may ask to have called. Pieces may split a
+        word, never a character, but an escaped surrogate pair. The first one may take 10 minutes, each other one 60
+        seconds. Closing (`contextlib.aclosing`) or cancelling closes the connection to the model at once, also before
+        the first piece. Raises `OllamaDown` if nothing answers at the address, and then the status says so already;
+        `ModelMissing` if `model` is not installed; `ModelError` for every other fault.
         """
         if self._settings.demo:
             async for part in demo.reply(self._clock):
@@ -250,8 +251,9 @@ class Llm:
         first, address = True, self.status.address
         try:
             await self._import()
-            async with aclosing(post_lines(address, "/api/chat", request(messages, model, window=WINDOW, format=format),
-                                           clock=self._clock, first_s=FIRST_S, idle_s=IDLE_S)) as lines:
+            body = request(messages, model, window=WINDOW, format=format, tools=tools)
+            async with aclosing(post_lines(address, "/api/chat", body, clock=self._clock, first_s=FIRST_S,
+                                           idle_s=IDLE_S)) as lines:
                 async for line in lines:
                     part = piece(line)
                     first = False

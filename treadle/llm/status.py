@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import InvalidAnswer
@@ -18,16 +18,24 @@ BESIDE_PATH = ("/usr/local/bin/ollama", "/opt/homebrew/bin/ollama", "/Applicatio
 MAX_ADDRESS = 300  # characters
 
 
+class ToolCall(NamedTuple):
+    """What a model asks to have called."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A part of a reply as it came. The last one has `done`, says why it ended (`reason`: stop, or length where the
-    model had no room left) and how fast it was."""
+    model had no room left) and how fast it was. `calls`: what is to be called before it goes on."""
 
     text: str = ""
     thinking: str = ""
     done: bool = False
     tokens_per_s: float | None = None
     reason: str = ""
+    calls: tuple[ToolCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

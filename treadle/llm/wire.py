@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..clock import Clock
 from ..errors import ModelError, ModelMissing, OllamaDown
 from ..text import storable
-from .status import InstalledModel, Piece
+from .status import InstalledModel, Piece, ToolCall
 
 if TYPE_CHECKING:
     import httpx
@@ -21,6 +21,7 @@ MAX_LINE = 1_000_000     # bytes of one line of a reply: a reply is cut at 1 MB 
 MAX_ANSWER = 4_000_000   # bytes of an answer that is read whole
 NAME_LONGEST = 200       # characters; what has a longer one, or one with signs nobody sees, is no model
 MODELS_MOST = 500
+CALLS_MOST = 20          # tools asked for in one line
 LARGEST = 2**53          # of a number Ollama tells; a larger one is none
 FASTEST = 1e6            # tokens a second
 BREATH = 64              # events after which others get their turn: of one byte each they would hold the loop
@@ -189,11 +190,13 @@ def installed(answer: Any) -> tuple[InstalledModel, ...]:
     return tuple(found[:MODELS_MOST])
 
 
-def request(messages: list[dict[str, str]], model: str, *, window: int, format: Any = None) -> dict[str, Any]:
+def request(messages: Sequence[Mapping[str, Any]], model: str, *, window: int, format: Any = None,
+            tools: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """The body of a request for a reply. `window`: tokens the model keeps in view. `format`: a JSON schema."""
     from ollama import Options
 
     return {"model": model, "messages": messages, "stream": True, **({"format": format} if format else {}),
+            **({"tools": list(tools)} if tools else {}),
             "options": Options(num_ctx=window).model_dump(exclude_none=True)}
 
 
@@ -203,15 +206,23 @@ def piece(line: dict[str, Any]) -> Piece:
     if not isinstance(message, dict):
         raise ModelError(UNREADABLE)
     text, thinking = (part if isinstance(part := message.get(key), str) else "" for key in ("content", "thinking"))
+    calls = _calls(message.get("tool_calls"))
     if not line.get("done"):
-        return Piece(text, thinking)
+        return Piece(text, thinking, calls=calls)
     from ollama import ChatResponse
 
     try:
         end = ChatResponse.model_validate(line)
     except ValueError:  # odd statistics do not undo a reply
-        return Piece(text, thinking, done=True)
+        return Piece(text, thinking, done=True, calls=calls)
     count, duration = end.eval_count or 0, end.eval_duration or 0
     speed = count / duration * 1e9 if 0 < count < LARGEST and 0 < duration < LARGEST else 0.0
-    return Piece(text, thinking, done=True, reason=end.done_reason or "",
+    return Piece(text, thinking, done=True, calls=calls, reason=end.done_reason or "",
                  tokens_per_s=speed if 0 < speed < FASTEST else None)
+
+
+def _calls(sent: Any) -> tuple[ToolCall, ...]:
+    """The tools a model asks for; what is no call is none."""
+    found = [call.get("function") for call in sent if isinstance(call, dict)] if isinstance(sent, list) else []
+    return tuple(ToolCall(each["name"][:100], each["arguments"] if isinstance(each.get("arguments"), dict) else {})
+                 for each in found[:CALLS_MOST] if isinstance(each, dict) and isinstance(each.get("name"), str))

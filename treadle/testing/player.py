@@ -243,7 +243,7 @@ class _Told:
         self._says: dict[str, Any] = {}
         self.missing = ""
         core.jobs.messages = self._messages
-        core.llm.chat = self._chat  # type: ignore[method-assign]  # the model itself is what is replaced
+        core.llm.chat = self._chat  # type: ignore[method-assign, assignment]  # the model itself is what is replaced
 
     def told(self, says: Mapping[str, Any] | None) -> _Told:
         """Add what a test gives."""

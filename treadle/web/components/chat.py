@@ -6,6 +6,7 @@ when it is settled, so that settling changes attributes and adds a footer, and r
 
 from __future__ import annotations
 
+import json
 import time
 from html import escape
 
@@ -34,7 +35,7 @@ def MessageRow(message: Message, body_html: str = "", thinking_html: str = "", *
     busy = ' aria-busy="true"' if message.state == "streaming" else ""
     return NotStr(
         f'<article class="msg assistant" id="m{message.id}" aria-label="Assistant"{busy}>'
-        f'{_waiting(message, plain)}{_thinking(message, thinking_html, plain)}'
+        f'{_tools(message)}{_waiting(message, plain)}{_thinking(message, thinking_html, plain)}'
         f'<div class="body prose" id="m{message.id}-body">{body_html}</div>'
         f'{_notice(message, plain)}{_by(message, plain)}</article>')
 
@@ -46,6 +47,13 @@ def _arrival(message: Message) -> NotStr:
     return NotStr(
         f'<article class="arrival" id="m{message.id}" aria-label="{title}, {at}"><p class="tool">'
         f'{sign}<span>{title}</span><span>{at}</span></p>{render(message.text)}</article>')
+
+
+def _tools(message: Message) -> str:
+    """What the model has looked up, in its order."""
+    return "".join(f'<p class="tool" id="m{message.id}-tool{n}">{icon("layers", small=True)}<span>{_safe(said)}</span>'
+                   f"<span>{seconds:.1f} s</span></p>"
+                   for n, (said, seconds) in enumerate(json.loads(message.tools or "[]"), 1))
 
 
 def _waiting(message: Message, plain: str | None) -> str:
