@@ -146,7 +146,9 @@ class Jobs:
     async def stop(self, run: str, slug: str, *, by: str = "person") -> None:
         """Stop it: its row says so when this returns. Nothing when it does not run. Raises `NotFound`."""
         row = self._row(run, slug, locked=True)
-        if self._settle(row["id"], "stopped", by=by):
+        seen = self.live(row["id"])
+        far = f"Stopped at {seen.done:,.0f} of {seen.total:,.0f}." if seen is not None and seen.total else ""
+        if self._settle(row["id"], "stopped", error=far, by=by):
             await self._db.durable()
             await self.advance(run)
 

@@ -58,7 +58,7 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
     tab = "Home" if endpoint == "home" else "Workflow" if place else "Page"
     chat = web.url("")
     menu = shell.menu(shell.places_of(web.core.plugins.all()), endpoint, chat)
-    head = title_tag(title) + (REFRESH if waits else "")
+    head = title_tag(title)
     if web.fragment:
         return HTMLResponse(
             f'{head}{inside}'
@@ -74,7 +74,7 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
         composer=str(Composer(conversation, ask, conversations.active(conversation))),
         endpoint=endpoint if place else "home", run=run, chat=chat)
     return HTMLResponse(
-        f'<!doctype html><html lang="en"><head>{shell.head()}{head}</head><body>'
+        f'<!doctype html><html lang="en"><head>{shell.head()}{head}{REFRESH if waits else ""}</head><body>'
         f'<a class="skip" href="#main">Skip to the page</a><div class="app">'
         f'{shell.top_bar(name, ask, menu, chat, Bell(*job_counts(web.core)))}'
         f'<div class="panes"><main class="main" id="main" tabindex="-1" hx-history-elt>{inside}</main>{pane}</div>'

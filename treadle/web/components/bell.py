@@ -14,7 +14,7 @@ from fasthtml.common import NotStr
 from ...jobs import JobLine
 from ...runs import Run
 from .icons import icon
-from .jobs import POLL, counted, left, span
+from .jobs import POLL, counted, left, reason, span
 from .steps import one_line, run_path
 
 Url = Callable[[str], str]
@@ -95,9 +95,10 @@ def _line(line: Line, now: float, url: Url, polled: bool) -> str:
     elif job.state == "done":
         meta, end = f'<p class="meta"><span class="ok">Finished</span>{ago}</p>', ""
     elif job.state == "stopped":
-        meta, end = f'<p class="meta"><span>Stopped</span>{ago}</p>', act("go-on", "Go on")
+        meta = f'<p class="meta"><span>{escape(job.error.rstrip(".")) or "Stopped"}</span>{ago}</p>'
+        end = act("go-on", "Go on")
     else:
-        why = escape(one_line(f"Failed: {job.error}" if job.error else "Failed", 160))
+        why = escape(one_line(f"Failed: {reason(job.error)}" if job.error else "Failed", 160))
         meta, end = f'<p class="meta"><span class="bad">{why}</span>{ago}</p>', act("go-on", "Try again")
     return f'<li id="job-line-{job.step_id}">{name}{end}{meta}</li>'
 

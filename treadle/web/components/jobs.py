@@ -6,6 +6,7 @@ A card that runs carries its own polling; when it has ended, it is drawn without
 from __future__ import annotations
 
 import json
+import re
 import time
 import zlib
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from .steps import SUMMARY, Act, Drawn, WaitCard, card, heading, one_line
 
 NEWEST = 5   # results of an each that are seen on its card
 FAILED = 20  # failed items that are named on it
+PLAIN = re.compile(r"(?:Value|Runtime)Error: |Exception: ")  # they say nothing beyond what the author did
 POLL = 'hx-trigger="every 500ms" hx-swap="outerMorph settle:0"'
 Url = Callable[[str], str]
 
@@ -175,9 +177,9 @@ def _ended(run: Run, step: Step, base: str, drawn: Drawn, seen: Seen, *, locked:
         first = (f"Stopped at {seen.done:,} of {total:,}." if stopped else
                  f"{seen.done:,} of {total:,} are done; {seen.failed:,} failed.")
     else:
-        first = "Stopped." if stopped else sentence(step.error) or "This failed."
+        first = reason(step.error) or ("Stopped." if stopped else "This failed.")
     body = _failures(step, base, drawn, seen) if each else ""
-    body += _newest(step, base, drawn, seen) if stopped else ""
+    body += _newest(step, base, drawn, seen)
     body += _log(seen.log)
     if seen.details and drawn.author:
         body += _fold("Traceback, for the author", _out("Traceback", escape(seen.details)))
@@ -202,9 +204,9 @@ def _ways(run: Run, step: Step, drawn: Drawn, seen: Seen, *, stopped: bool) -> s
     return acts
 
 
-def sentence(text: str) -> str:
-    """An author's words as a sentence."""
-    text = text.strip()
+def reason(text: str) -> str:
+    """Why something failed, in the author's words: a sentence, without the name of a class in front."""
+    text = PLAIN.sub("", text.strip())
     return text if not text or text[-1] in ".!?…" else f"{text}."
 
 
@@ -214,7 +216,7 @@ def _failures(step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
         return ""
     assert step.work is not None
     rows = "".join(f'<li><div><span class="nm">{escape(called(step.work, item.number))}</span>'
-                   f'<p class="sub">{escape(sentence(item.error))}</p></div></li>' for item in failed)
+                   f'<p class="sub">{escape(reason(item.error))}</p></div></li>' for item in failed)
     at = escape(drawn.url(f"{base}/items/{quote(step.slug)}?sort=-Error"))
     more = f'<a class="btn ghost sm" href="{at}">All {seen.failed:,}</a>' if seen.failed > len(failed) else ""
     return _fold(f"{seen.failed:,} failed", f'<ul class="rows">{rows}</ul>{more}', opened=True)
@@ -231,10 +233,11 @@ def _newest(step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
     rows = "".join("<tr>" + "".join(f"<td{_num(column.number)}>{escape(text)}</td>" for column, text in
                                     zip(page.columns, row, strict=True)) + "</tr>" for row in page.rows)
     count = f"{seen.done:,} of {len(step.work.items):,} results"
+    name = f"items-{step.slug}-{step.state}"  # all of them, opened while it ran, are not all any more when it ends
     at = escape(drawn.url(f"{base}/items/{quote(step.slug)}"))
-    every = (f'<a class="btn ghost sm" href="{at}" hx-get="{at}" hx-target="#items-{step.slug}" hx-swap="innerHTML">'
+    every = (f'<a class="btn ghost sm" href="{at}" hx-get="{at}" hx-target="#{name}" hx-swap="innerHTML">'
              "Show all</a>")
-    return (f'<div class="full shown" id="items-{step.slug}"><div class="data"><div class="tbl" tabindex="0" '
+    return (f'<div class="full shown" id="{name}"><div class="data"><div class="tbl" tabindex="0" '
             f'role="region" aria-label="The newest results"><table><thead><tr>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div>"
             f"<footer><span>{count}</span>{every}</footer></div></div>")
