@@ -43,14 +43,14 @@ async def new_page(web: Web, endpoint: str, refusal: Refusal | None = None, *, c
     runs = web.core.runs
     view = await runs.draw_new(endpoint, client_id=client_id)
     client_id = client_id or secrets.token_urlsafe(12)
-    drawn = replace(_explained(view, drawn_for(web)), client_id=client_id, upload=client_id)
+    needs = FirstUse(view.workflow, web.core.watch.asks(view.workflow))
+    drawn = replace(_explained(view, drawn_for(web)), client_id=client_id, upload=client_id, before=needs)
     body = await _drawing(web, view, drawn, refusal)
     steps = len(view.workflow.steps)
     rows = [RunRows(runs.list(endpoint, unfinished=unfinished, limit=LISTED), drawn, steps=lambda _: steps, named=named)
             for unfinished, named in ((True, "Unfinished runs"), (False, "Finished runs"))]
-    needs = FirstUse(view.workflow, web.core.watch.asks(view.workflow))
     await prepare(web)
-    answer = page(web, title=view.title, body=(needs, body, *rows), endpoint=endpoint, status=status,
+    answer = page(web, title=view.title, body=(body, *rows), endpoint=endpoint, status=status,
                   follow=refusal is None)
     if refusal is not None:
         answer.headers["HX-Push-Url"] = "false"  # the address stays that of the page it was sent from

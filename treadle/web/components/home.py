@@ -83,18 +83,18 @@ def about(place: Workflow | Broken) -> str:
     return unescape(re.sub(r"<[^>]+>", "", prose(place.about or place.message))).strip()
 
 
-def FirstUse(place: Workflow, needs: Sequence[str]) -> NotStr:
+def FirstUse(place: Workflow, needs: Sequence[str]) -> str:
     """What a plugin reaches, before it is started for the first time. Starting it allows that."""
     if not needs:
-        return NotStr("")
+        return ""
     rows = "".join(f'<li>{icon(sign)}<div><span class="nm">{name}</span><p class="sub">{escape(said)}</p></div></li>'
                    for sign, name, said in map(_need, needs))
     number = "one thing" if len(needs) == 1 else f"{('two', 'three', 'four')[min(len(needs), 4) - 2]} things"
-    return NotStr(
-        '<ol class="steps" id="needs"><li class="step decide"><span class="mark">!</span><section class="card" '
+    return (
+        '<li class="step decide" id="needs"><span class="mark">!</span><section class="card" '
         'aria-labelledby="needs-h"><div class="card-head"><h2 id="needs-h">Before the first use</h2>'
         f"<p>{escape(place.title)} asks for {number}. Starting it allows that; it is asked again only when this list "
-        f'grows.</p></div><div class="card-body"><ul class="rows full">{rows}</ul></div></section></li></ol>')
+        f'grows.</p></div><div class="card-body"><ul class="rows full">{rows}</ul></div></section></li>')
 
 
 def _need(need: str) -> tuple[str, str, str]:

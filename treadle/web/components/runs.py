@@ -77,7 +77,7 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None,
     exports = [item for item in drawing.items if isinstance(item, Export)]
     return NotStr(
         f'<div id="{escape(name)}">{_head(view, entries, drawn)}{_reverted(view, drawn)}'
-        f'{_changed(view, drawn)}<ol class="steps">{"".join(items)}</ol>{_start(view, base, drawn)}'
+        f'{_changed(view, drawn)}<ol class="steps">{drawn.before}{"".join(items)}</ol>{_start(view, base, drawn)}'
         f"{Fault(error) if error is not None and drawn.author else ''}{Results(exports, base=base, url=drawn.url)}"
         f"{drawn.history}"
         f"{_live(run, drawn) if run is not None and not drawn.held else ''}</div>")

@@ -33,7 +33,8 @@ class Drawn:
     `focus`: after an answer, the next field takes the focus. `check`: when it is in the page, it asks once whether it
     is still the newest, as the stream may have told of a change before it was there. `held`: it shows an answer that
     was not stored, and stays until the person decides. `upload`: the id of an upload this form may send. `client_id`:
-    that of a run not begun. `reference`: finds an error in the log. `history`: what stands under it.
+    that of a run not begun. `reference`: finds an error in the log. `before`: what stands
+    above the first step. `history`: what stands under it.
     """
 
     url: Callable[[str], str]
@@ -45,6 +46,7 @@ class Drawn:
     upload: str = ""
     client_id: str = ""
     reference: str = ""
+    before: str = ""
     history: str = ""
 
 
