@@ -101,7 +101,8 @@ async def accept(step: Step, answers: Answers, *, owner: str, files: Files, secr
     ids = references([stored])
     if any(id.startswith(SECRET) for id in ids):
         await secrets.save()
-        hold(step, sent, owner, secrets)  # what was held before is not to come back
+        if any(isinstance(each, Secret) for each in pending(step, owner, files, secrets).values()):
+            hold(step, sent, owner, secrets)  # what was held before is not to come back; the same form may come twice
     taken = tuple((file.id, file_step(step, name)) for name, file in _files(step, value).items() if file.id in ids)
     return Given(stored, value, taken)
 

@@ -151,6 +151,8 @@ class FieldSpec:
         if kind == "date" and isinstance(value, date) and not isinstance(value, datetime):
             return value
         if kind == "json":
+            if value is None:
+                raise refused("This is null, which is no answer here.")
             self._text(_dumped(value))
             return value
         raise refused(f"{one_line(str(value), QUOTED)} does not fit: {self.label} is {_NAMES[kind]}.")

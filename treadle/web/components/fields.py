@@ -54,7 +54,7 @@ def Field(spec: FieldSpec, id: str, state: State, *, single: bool = True) -> str
     help = f'<div class="hint" id="{id}-help">{help}</div>' if help else ""
     label = f'{escape(spec.label)}{" " if not single and _may_be_empty(spec) else ""}'
     label += '<span class="hint">Optional</span>' if not single and _may_be_empty(spec) else ""
-    wide = " full" if single or spec.kind in WIDE or spec.slider or len(spec.options) > DROPDOWN else ""
+    wide = " full" if single or spec.kind in WIDE or spec.slider else ""
     look = "sr" if single else "label"
     if spec.kind == "yes_no" and not single:
         return f'<div class="field{wide}">{inner}{problem}{help}</div>'
