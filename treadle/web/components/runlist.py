@@ -158,20 +158,20 @@ def _unpicked() -> str:
 def state_of(line: Line) -> tuple[str, str]:
     """The state of a run in words, and how it looks."""
     if line.deleted:
-        return "Deleted", "off"
+        return "Deleted", "open"
     if line.state == "finished":
-        return "Finished", "off"
+        return "Finished", ""
     if line.complete:
-        return "All steps done", "off"
+        return "All steps done", ""
     if line.step_state == "running":
         return "Running", "ok"
     if line.step_state == "failed":
         return "Failed", "bad"
     if line.step_state == "stopped":
-        return "Stopped", ""
+        return "Stopped", "open"
     if not line.step:
         return "Cannot go on", "bad"
-    return ("Waits for you", "warn") if line.kind == "approve" else ("Unfinished", "")
+    return ("Waits for you", "warn") if line.kind == "approve" else ("Unfinished", "open")
 
 
 def _where(line: Line) -> str:
@@ -218,7 +218,7 @@ def Toast(text: str, keys: Sequence[str], drawn: Drawn) -> str:
     at = escape(drawn.url("/runs/restore"))
     hidden = "".join(f'<input type="hidden" name="run" value="{escape(key)}">' for key in keys)
     close = escape(drawn.url("/runs"))
-    return (f'<div class="toast"><span>{escape(text)}</span><form method="post" action="{at}" hx-post="{at}" {SWAP} '
+    return (f'<div class="pop toast"><span>{escape(text)}</span><form method="post" action="{at}" hx-post="{at}" {SWAP} '
             f'{INCLUDE}>{hidden}<button class="btn ghost sm" type="submit">Undo</button></form>'
             f'<a class="btn icon sm" href="{close}" hx-get="/runs/toast" hx-target="closest .toast" '
             f'hx-swap="outerHTML" aria-label="Close">{icon("x", small=True)}</a></div>')
