@@ -26,8 +26,8 @@ PLUGINS = [path for path in PYTHON if path.parent == ROOT / "plugins"]
 # Each module imports only modules above it in this list: errors knows nothing, core knows all.
 LAYERS = [
     "errors", "clock", "config", "text", "folder", "logs", "schema", "db", "feed", "tasks", "files", "llm", "progress",
-    "fields_parse", "fields_spec", "fields_form", "fields", "secrets", "calls", "results", "drawing", "threads", "worker",
-    "shows", "workflow", "ui", "replay", "steps", "plugins_code",
+    "fields_parse", "fields_spec", "fields_form", "fields", "secrets", "calls", "results", "drawing", "threads",
+    "worker", "shows", "workflow", "ui", "replay", "steps", "plugins_code",
     "jobs_results", "jobs_calls", "jobs_cluster", "jobs_processes", "jobs_executors", "jobs_run",
     "jobs_items", "jobs_llm", "watchdog", "jobs",
     "plugins_folders", "plugins",

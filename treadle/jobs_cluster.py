@@ -7,18 +7,23 @@ that runs it: a worker needs treadle, what the plugin imports, and the same Pyth
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .calls import inner
 from .files import File, FileId
 from .jobs_calls import call
 from .jobs_results import Result
 from .plugins_code import PACKAGE
 from .progress import Said
+from .workflow import Tool
 
 CONNECT_S = 5.0  # seconds one try to reach the scheduler may take
 PING_S = 2.0     # between two pings while something runs
@@ -36,6 +41,7 @@ class Cluster:
         self._gone = asyncio.Event()
         self._connecting = asyncio.Lock()
         self._running = 0
+        self._watching: asyncio.Task[None] | None = None
         self._missing = False
 
     async def ready(self, in_thread: Callable[..., Any]) -> None:
@@ -52,7 +58,8 @@ class Cluster:
     def _connect(self) -> Any:
         from distributed import Client  # type: ignore[import-not-found,unused-ignore]
 
-        return Client(self._address, timeout=CONNECT_S, set_as_default=False, name="treadle")
+        client: Any = Client  # of which nothing is typed
+        return client(self._address, timeout=CONNECT_S, set_as_default=False, name="treadle")
 
     async def run(self, fn: Any, args: tuple[Any, ...], in_thread: Callable[..., Any]) -> Result:
         """Run one call, after `ready`. Cancelling forgets it there."""
@@ -67,7 +74,9 @@ class Cluster:
             if client.status == "running":
                 return Result("failed", error=f"This call cannot be sent to the cluster: {problem}.")
             return await self._lost(client, gone, in_thread)
-        watch = asyncio.create_task(self._watch(client, gone, in_thread), name="ping of the cluster")
+        self._running += 1
+        if self._watching is None or self._watching.done():
+            self._watching = asyncio.create_task(self._watch(client, gone, in_thread), name="ping of the cluster")
         answer, end = asyncio.wrap_future(future), asyncio.ensure_future(gone.wait())
         try:
             await asyncio.wait({answer, end}, return_when=asyncio.FIRST_COMPLETED)
@@ -79,35 +88,38 @@ class Cluster:
                     return Result("failed", error=KILLED)
             return await self._lost(client, gone, in_thread)
         finally:
-            watch.cancel()
+            self._running -= 1
             end.cancel()
             answer.cancel()
 
     async def _lost(self, client: Any, gone: asyncio.Event, in_thread: Callable[..., Any]) -> Result:
         if client is self._client:
-            self._client = None
+            self._client = self._watching = None
             gone.set()
             in_background = asyncio.ensure_future(in_thread(_closed, client))
             in_background.add_done_callback(lambda task: task.cancelled() or task.exception())
         return Result("broken", value=str(id(gone)))
 
     async def _watch(self, client: Any, gone: asyncio.Event, in_thread: Callable[..., Any]) -> None:
-        """Say so when the scheduler has not answered for 10 s."""
+        """While something runs there, say so when the scheduler has not answered for 10 s."""
         loop = asyncio.get_running_loop()
         heard = loop.time()
-        while loop.time() - heard < SILENT_S:
+        while self._running and not gone.is_set():
             await asyncio.sleep(PING_S)
             try:
-                async with asyncio.timeout(SILENT_S):
-                    await in_thread(_ping, client)
+                await in_thread(_ping, client)
                 heard = loop.time()
             except Exception:  # noqa: BLE001 - no answer, of whatever kind
-                continue
-        gone.set()
+                if loop.time() - heard > SILENT_S:
+                    gone.set()
 
     def close(self) -> None:
         """Let go of it."""
-        self._client = None
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._client is not None:
+            threading.Thread(target=_closed, args=[self._client], daemon=True).start()
+            self._client = None
 
 
 def _ping(client: Any) -> None:
@@ -115,17 +127,18 @@ def _ping(client: Any) -> None:
 
 
 def _closed(client: Any) -> None:
-    client.close(timeout=1)
+    with suppress(Exception):  # it is gone already
+        client.close(timeout=1)
 
 
 def packed(fn: Any, args: tuple[Any, ...]) -> bytes:
     """A call by value: the modules of plugins go along, and the bytes of files."""
-    import io
-
-    import cloudpickle  # type: ignore[import-not-found,unused-ignore]
+    import cloudpickle  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
     class Pickler(cloudpickle.Pickler):  # type: ignore[misc,unused-ignore]
         def reducer_override(self, thing: Any) -> Any:
+            if isinstance(thing, Tool):  # by what it calls: there is no module to find it in
+                return inner, (thing.call,)
             if isinstance(thing, File):
                 return arrived, (thing.id, thing.name, thing.size, thing.sha256, thing.path.read_bytes())
             return super().reducer_override(thing)

@@ -166,3 +166,15 @@ def test_a_log_holds_its_last_lines_and_no_long_ones():
     said.write("\n10 %\r20 %\n\udc80\n")
     assert len(said.log) == LINES and said.log[0] == "803"
     assert list(said.log)[-3:] == ["x" * LINE_LENGTH, "20 %", "\ufffd"]
+
+
+def test_to_a_cluster_the_bytes_of_a_file_travel_along(tmp_path, monkeypatch):
+    cloudpickle = pytest.importorskip("cloudpickle")
+    from treadle.jobs_cluster import packed
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "here").write_text("words")
+    file = File(FileId("0" * 32), "words.txt", 5, "5ha", tmp_path / "here")
+    fn, (there,) = cloudpickle.loads(packed(lambda file: file.read_text(), (file,)))
+    (tmp_path / "here").unlink()
+    assert fn(there) == "words" and there.name == "words.txt"
