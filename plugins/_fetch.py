@@ -202,7 +202,7 @@ def robots_sitemaps(url: str, rules: Rules) -> list[str]:
     """The sitemaps that the robots.txt of a host names."""
     parts = urlsplit(url)
     try:
-        return _robots(parts.scheme, parts.netloc, rules).site_maps() or []
+        return list(_robots(parts.scheme, parts.netloc, rules).site_maps() or [])  # the caller may empty it
     except (httpx.HTTPError, OSError, ValueError):
         return []
 
