@@ -3,7 +3,7 @@
 import datetime
 import struct
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -24,24 +24,26 @@ async def show_gallery(ui: Ui) -> None:
     chosen = await ui.choose("Shows", list(SHOWS), many=True, least=1, default=list(SHOWS),
                              help="Those that need a package which is not installed say how to install it.")
     for name in chosen:
-        show = SHOWS[name]
+        show, *parts = SHOWS[name]
         ui.show(f"## {name}\n\n{about(show)}")
         await show(ui)
-        ui.show(code_of(show))
+        ui.show(code_of(show, *parts))
 
 
 async def markdown(ui: Ui) -> None:
     """A text is Markdown. Raw HTML is shown as it is written; `plain` shows a value letter for letter."""
     name = "*Ada* <b>Lovelace</b>"
-    ui.show(f"Hello, **{plain(name)}**. This is *one* paragraph with `code`, and a [link](https://example.org/).\n\n"
+    ui.show(f"Hello, **{plain(name)}**. This is *one* paragraph with `code`,\n"
+            "and a [link](https://example.org/).\n\n"
             "- a list\n- [x] with a task\n\n> and a quote")
 
 
 async def table(ui: Ui) -> None:
     """Rows are dicts, dataclasses or pydantic models. Headings sort; from 11 rows on there is a search; 50 rows stand
     on a page."""
-    ui.show(Table([Page(f"/guides/{n}", 200 if n % 9 else 404, n * 37 % 1000, n % 7 / 10,
-                        datetime.date(2026, 11, 1 + n % 20)) for n in range(1, 121)], sort="-clicks"))
+    pages = [Page(f"/guides/{n}", 200 if n % 9 else 404, n * 37 % 1000,
+                  n % 7 / 10, datetime.date(2026, 11, 1 + n % 20)) for n in range(1, 121)]
+    ui.show(Table(pages, sort="-clicks"))
 
 
 @dataclass
@@ -56,29 +58,34 @@ class Page:
 async def code(ui: Ui) -> None:
     """Coloured, with its language or a name over it, and Copy."""
     ui.show(Code("User-agent: *\nDisallow: /*?sort=\n", name="robots.txt"),
-            Code("SELECT path, count(*) FROM hits GROUP BY path -- the most visited first\nORDER BY 2 DESC;", "sql"))
+            Code("SELECT path, count(*) -- the most visited first\n"
+                 "FROM hits GROUP BY path ORDER BY 2 DESC;", "sql"))
 
 
 async def diagram(ui: Ui) -> None:
     """Mermaid draws it, in a frame that cannot reach the page. An error in the text is said in its place."""
     ui.show(Diagram("""
         flowchart LR
-          shipping["/guides/shipping<br>301"] --> help["/help/shipping<br>302"] --> final["/help<br>200"]
-          delivery["/help/delivery<br>301"] --> help
+          shipping["/guides/shipping<br>301"] --> help["/help/shipping<br>302"]
+          delivery["/help/delivery<br>301"] --> help --> final["/help<br>200"]
         """, title="Redirects"))
 
 
 async def graph(ui: Ui) -> None:
     """Nodes and links, laid out by a script in a frame of its own. Arrow keys go from node to node; the same stands
     under it as a table."""
-    pages = [{"id": f"/{n}", "group": "broken" if n in (7, 18) else "page"} for n in range(24)]
-    links = [(f"/{n}", f"/{m}") for n in range(24) for m in (n // 3, n * 5 % 24) if n != m]
-    ui.show(Graph([*pages, {"id": "/orphan", "group": "orphan"}], links, title="Links between pages"))
+    pages = [{"id": f"/{n}", "group": "broken" if n in (7, 18) else "page"}
+             for n in range(24)]
+    links = [(f"/{n}", f"/{m}") for n in range(24)
+             for m in (n // 3, n * 5 % 24) if n != m]
+    orphan = {"id": "/orphan", "group": "orphan"}
+    ui.show(Graph([*pages, orphan], links, title="Links between pages"))
 
 
 async def image(ui: Ui) -> None:
     """Bytes, a file of the run, an image of PIL. `Image` gives it a title, and says what it shows to who cannot see."""
-    ui.show(Image(gradient(320, 120), title="A gradient", alt="Grey that grows lighter from left to right"))
+    ui.show(Image(gradient(320, 120), title="A gradient",
+                  alt="Grey that grows lighter from left to right"))
 
 
 def gradient(width: int, height: int) -> bytes:
@@ -95,16 +102,17 @@ async def download(ui: Ui) -> None:
     """A text, bytes or a file of the run, in its place between the steps. `ui.export` lists its files at the end, and
     makes CSV, JSON, spreadsheets and pages of what it is given."""
     ui.show(Download("Two of 20 links are broken.\n", "notes.txt"))
-    ui.export("pages.csv", pages=[{"path": "/", "status": 200}, {"path": "=1+1", "status": 404}])
-    ui.export("pages.xlsx", pages=[{"path": "/", "status": 200}], about={"made": "by Treadle"})
+    pages = [{"path": "/", "status": 200}, {"path": "=1+1", "status": 404}]
+    ui.export("pages.csv", pages=pages)
+    ui.export("pages.xlsx", pages=pages, about={"made": "by Treadle"})
 
 
 async def components(ui: Ui) -> None:
     """Components of FastHTML. What could act is taken out: scripts, handlers, forms, styles, pictures from afar."""
     ui.show(Dl(Dt("Pages"), Dd("312"), Dt("Broken"), Dd("2"), cls="facts"),
             Div(P("Checked"), Progress(value=310, max=312, aria_label="Checked")),
-            Svg(Circle(28, cx=30, cy=30, fill="none", stroke="currentColor", stroke_width=3), width=60, height=60,
-                viewBox="0 0 60 60", role="img", aria_label="A circle"))
+            Svg(Circle(28, cx=30, cy=30, fill="none", stroke="currentColor", stroke_width=3),
+                width=60, height=60, viewBox="0 0 60 60", role="img", aria_label="A circle"))
 
 
 async def pandas(ui: Ui) -> None:
@@ -133,7 +141,8 @@ async def matplotlib(ui: Ui) -> None:
         ui.show(needs)
         return
     drawn: Any = await ui.job("Draw the figure", clicks)
-    ui.show(Image(drawn, title="Clicks by month", alt="This year falls from 62 to 41 thousand"))
+    ui.show(Image(drawn, title="Clicks by month",
+                  alt="This year falls from 62 to 41 thousand"))
 
 
 def clicks() -> Any:
@@ -167,7 +176,8 @@ async def altair(ui: Ui) -> None:
         ui.show(needs)
         return
     drawn: Any = await ui.job("Draw the chart", bars)
-    ui.show(Image(drawn, title="Pages by status", alt="290 answer, 20 are redirected, 2 are broken"))
+    ui.show(Image(drawn, title="Pages by status",
+                  alt="290 answer, 20 are redirected, 2 are broken"))
 
 
 def bars() -> bytes:
@@ -196,10 +206,10 @@ async def rich(ui: Ui) -> None:
     ui.show(hosts)
 
 
-SHOWS: dict[str, Callable[[Ui], Awaitable[None]]] = {
-    "Markdown": markdown, "Table": table, "Code": code, "Diagram": diagram, "Graph": graph, "Image": image,
-    "Download": download, "Components": components, "pandas": pandas, "matplotlib": matplotlib, "plotly": plotly,
-    "altair": altair, "rich": rich,
+SHOWS: dict[str, tuple[Callable[..., Any], ...]] = {  # what shows it, and what that calls
+    "Markdown": (markdown,), "Table": (table, Page), "Code": (code,), "Diagram": (diagram,), "Graph": (graph,),
+    "Image": (image, gradient), "Download": (download,), "Components": (components,), "pandas": (pandas, sales),
+    "matplotlib": (matplotlib, clicks), "plotly": (plotly,), "altair": (altair, bars), "rich": (rich,),
 }
 
 
@@ -207,7 +217,7 @@ def test_every_show_stands_with_its_code(run: Any) -> None:
     played = run(show_gallery, answers={"Shows": list(SHOWS)})
     assert played.waiting_for is None
     assert [thing.name for thing in played.shown if isinstance(thing, Code) and thing.name.endswith("()")] \
-        == [f"{show.__name__}()" for show in SHOWS.values()]
+        == [f"{show.__name__}()" for show, *_ in SHOWS.values()]
     assert "async def graph(ui: Ui)" in next(thing.text for thing in played.shown
                                              if isinstance(thing, Code) and thing.name == "graph()")
 

@@ -11,9 +11,10 @@ from treadle import Code
 
 
 @cache
-def code_of(fn: Callable[..., Any]) -> Code:
-    """The source of a function as it runs, so that what is read is what was done."""
-    return Code(inspect.getsource(fn), "python", name=f"{fn.__name__}()")
+def code_of(*fns: Callable[..., Any]) -> Code:
+    """The source of functions as they run, so that what is read is what was done; `about` says what the first tells."""
+    source = "\n\n".join(map(inspect.getsource, fns))
+    return Code(source.replace(f'    """{fns[0].__doc__}"""\n', "", 1), "python", name=f"{fns[0].__name__}()")
 
 
 def about(fn: Callable[..., Any]) -> str:

@@ -1,6 +1,6 @@
 // Draws a Mermaid diagram, and draws it again when the page turns dark or light.
 {
-  const {byId, color, dark, data, failed, title} = frame;
+  const {box, color, data, drawn, failed, isDark, title} = frame;
   let number = 0;
   const draw = async () => {
     const [ink, line, fill, paper] = ["ink", "line", "fill", "paper"].map(color);
@@ -8,7 +8,7 @@
       startOnLoad: false, securityLevel: "strict", suppressErrorRendering: true, theme: "base",
       fontFamily: "system-ui, sans-serif", maxTextSize: 100000, maxEdges: 2000,
       themeVariables: {
-        darkMode: dark.matches, background: paper, mainBkg: fill, primaryColor: fill, primaryTextColor: ink,
+        darkMode: isDark(), background: paper, mainBkg: fill, primaryColor: fill, primaryTextColor: ink,
         primaryBorderColor: line, lineColor: color("ink-2"), textColor: ink, fontSize: "14px",
         edgeLabelBackground: paper, clusterBkg: paper, clusterBorder: line, noteBkgColor: fill,
         noteTextColor: ink, noteBorderColor: line, actorBkg: fill, actorTextColor: ink, signalTextColor: ink,
@@ -16,15 +16,14 @@
     });
     try {
       const {svg} = await mermaid.render(`diagram-${++number}`, data.text);
-      byId("box").innerHTML = svg;
+      box.innerHTML = svg;
     } catch (error) {
       return failed("This is not yet a Mermaid diagram:", error);
     }
-    const drawn = byId("box").querySelector("svg");
-    drawn.setAttribute("role", "img");
-    drawn.setAttribute("aria-label", title);
-    drawn.style.minInlineSize = `min(${drawn.viewBox.baseVal.width}px, 520px)`; // a phone scrolls it
+    const picture = box.querySelector("svg");
+    picture.setAttribute("role", "img");
+    picture.setAttribute("aria-label", title);
+    picture.style.minInlineSize = `min(${picture.viewBox.baseVal.width}px, 520px)`; // a phone scrolls it
   };
-  dark.addEventListener("change", draw);
-  draw();
+  drawn(draw);
 }

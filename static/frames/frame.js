@@ -1,18 +1,36 @@
 // In a sandboxed frame: without the page's origin, cookies or storage, and with no network but /static/.
 const frame = (() => {
   const byId = (id) => document.getElementById(id);
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const tell = () => parent.postMessage({height: Math.ceil(document.body.scrollHeight)}, "*");
+  const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
+  const box = byId("box"), probe = document.createElement("i");
+  const height = () => parent.postMessage({height: Math.ceil(document.body.scrollHeight)}, "*");
+  let dark = system.matches, redraw = () => {};
   const failed = (sentence, error) => {
     const said = document.createElement("p"), why = document.createElement("pre");
     said.textContent = sentence;
     why.textContent = String(error?.message ?? error).slice(0, 2000);
     why.tabIndex = 0;
-    byId("box").replaceChildren(said, why);
-    byId("box").setAttribute("role", "alert");
+    box.replaceChildren(said, why);
+    box.setAttribute("role", "alert");
   };
-  const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-  new ResizeObserver(tell).observe(document.body);
-  addEventListener("message", ({source}) => { if (source === parent) tell(); });
-  return {byId, dark, failed, color, data: JSON.parse(byId("data").textContent), title: document.title};
+  const color = (name) => { // as it is now, for what computes with colours
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(root.appendChild(probe)).color;
+  };
+  new ResizeObserver(height).observe(document.body);
+  addEventListener("message", ({source, data}) => {
+    if (source !== parent || typeof data?.dark !== "boolean") return;
+    height();
+    if (data.dark === dark) return;
+    dark = data.dark;
+    root.style.colorScheme = dark ? "dark" : "light";
+    redraw();
+  });
+  system.addEventListener("change", () => { dark = system.matches; redraw(); }); // in a tab of its own
+  parent.postMessage({theme: true}, "*");
+  const drawn = (draw) => { redraw = draw; draw(); };
+  return {
+    box, byId, color, drawn, failed, isDark: () => dark, title: document.title,
+    data: JSON.parse(byId("data").textContent),
+  };
 })();

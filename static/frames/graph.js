@@ -1,6 +1,6 @@
-// A graph laid out by its forces, once, without motion: arrows go from node to node, Enter shows the links of one.
+// A graph laid out by its forces, once, without motion. Arrows go from node to node.
 {
-  const {byId, data: {nodes, edges}, title} = frame;
+  const {box, data: {nodes, edges}, title} = frame;
   const NS = "http://www.w3.org/2000/svg", W = 800, H = 520;
   const make = (name, attributes = {}, text = "") => {
     const made = document.createElementNS(NS, name);
@@ -10,13 +10,15 @@
   };
   const html = (name, properties) => Object.assign(document.createElement(name), properties);
   const groups = [...new Set(nodes.map(({group}) => group))].filter(Boolean);
-  const SHAPES = ["M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0", "M-5-5h10v10h-10z", "M0-7 6 5H-6z", "M0-7 7 0 0 7-7 0z",
-    "M0 7 6-5H-6z", "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z"]; // a group has a shape too, not its colour alone
+  const SHAPES = [ // a group has a shape too, not its colour alone
+    "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0", "M-5-5h10v10h-10z", "M0-7 6 5H-6z", "M0-7 7 0 0 7-7 0z",
+    "M0 7 6-5H-6z", "M-2-6h4v4h4v4h-4v4h-4v-4h-4v-4h4z"];
   const look = ({group}) => Math.max(0, groups.indexOf(group)) % SHAPES.length;
 
   // ---- where each stands
   const byName = new Map(nodes.map((node) => [node.id, Object.assign(node, {to: [], from: []})]));
-  const links = edges.map((edge) => ({...edge, source: byName.get(edge.source), target: byName.get(edge.target)}));
+  const links = edges.map(({source, target, label}) => (
+    {source: byName.get(source), target: byName.get(target), label}));
   for (const link of links) { link.source.to.push(link); link.target.from.push(link); }
   const near = Math.max(24, Math.min(70, 1200 / Math.sqrt(nodes.length || 1)));
   d3.forceSimulation(nodes).stop()
@@ -27,7 +29,8 @@
 
   // ---- drawing
   const svg = make("svg", {class: "graph", viewBox: `0 0 ${W} ${H}`, tabindex: 0, role: "application",
-    "aria-label": `${title}: ${nodes.length} nodes, ${links.length} links. Arrow keys go from node to node.`});
+    "aria-label": `${title}: ${nodes.length} nodes, ${links.length} links. `
+      + "Arrow keys go from node to node."});
   const stage = svg.appendChild(make("g"));
   for (const link of links) link.line = stage.appendChild(make("line"));
   for (const node of nodes) {
@@ -75,7 +78,8 @@
   // ---- choosing
   const said = html("p", {id: "said"});
   said.setAttribute("role", "status");
-  const names = (ends) => ends.slice(0, 12).join(", ") + (ends.length > 12 ? ` and ${ends.length - 12} more` : "");
+  const names = (ends) => ends.slice(0, 12).join(", ")
+    + (ends.length > 12 ? ` and ${ends.length - 12} more` : "");
   const choose = (node) => {
     for (const part of stage.querySelectorAll(".near, .chosen")) part.classList.remove("near", "chosen");
     if (chosen?.text && !named.includes(chosen)) { chosen.text.remove(); chosen.text = undefined; }
@@ -140,7 +144,8 @@
 
   // ---- what stands above
   const tools = html("div", {className: "tools"});
-  const button = (text, ariaLabel, onclick) => tools.append(html("button", {type: "button", textContent: text, ariaLabel, onclick}));
+  const button = (textContent, ariaLabel, onclick) =>
+    tools.append(html("button", {type: "button", textContent, ariaLabel, onclick}));
   const find = html("input", {type: "search", placeholder: "Find a node", ariaLabel: "Find a node"});
   find.onchange = () => {
     const wanted = find.value.trim().toLowerCase();
@@ -153,11 +158,12 @@
   button("+", "Zoom in", () => zoomBy(1.3));
   button("Fit", "Show all of it", fit);
   groups.forEach((group) => {
-    const key = html("span", {className: "key"}), sign = make("svg", {viewBox: "-8 -8 16 16", "aria-hidden": true});
+    const key = html("span", {className: "key"});
+    const sign = make("svg", {viewBox: "-8 -8 16 16", "aria-hidden": true});
     sign.append(make("path", {class: `g${look({group})}`, d: SHAPES[look({group})]}));
     key.append(sign, group);
     tools.append(key);
   });
-  byId("box").replaceChildren(tools, svg, said);
+  box.replaceChildren(tools, svg, said);
   if (nodes.length) fit(); else said.textContent = "There are no nodes.";
 }

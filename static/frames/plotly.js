@@ -1,21 +1,22 @@
 // Draws a figure of plotly with the script its own package brings.
 {
-  const {byId, color, dark, data, failed} = frame;
+  const {box, color, data, drawn, failed, isDark} = frame;
   const draw = async () => {
     const {data: traces, layout = {}, frames} = data;
     const axes = {gridcolor: color("line"), linecolor: color("line"), zerolinecolor: color("line")};
     const own = {paper_bgcolor: "#0000", plot_bgcolor: "#0000", font: {color: color("ink")}, autosize: true};
-    const template = dark.matches ? {layout: {...own, xaxis: axes, yaxis: axes}} : layout.template;
+    const template = isDark() ? {layout: {...own, xaxis: axes, yaxis: axes}} : layout.template;
     try {
       await Plotly.react("box", {
-        data: traces, frames, layout: {...layout, template, width: undefined},
+        data: traces, frames,
+        layout: {...layout, template, width: undefined, title: undefined,
+          margin: {t: 24, ...layout.margin}},
         config: {displaylogo: false, responsive: true, modeBarButtonsToRemove: ["toImage"]},
       });
     } catch (error) {
       failed("This figure could not be drawn:", error);
     }
   };
-  byId("box").style.minBlockSize = `${data.layout?.height ?? 420}px`;
-  dark.addEventListener("change", draw);
-  draw();
+  box.style.minBlockSize = `${data.layout?.height ?? 420}px`;
+  drawn(draw);
 }
