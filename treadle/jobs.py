@@ -46,7 +46,7 @@ LOCKED = "This run is finished and locked."
 @dataclass(frozen=True, slots=True)
 class Live:
     """What is seen of a job that runs. `done` of `total`, None where nobody knows; `failed`: items. `log`: its last
-    lines. `eta_s`: seconds left, None where they cannot be told."""
+    lines. `eta_s`: seconds left, None where they cannot be told. `written`: by the model so far."""
 
     done: float
     total: float | None
@@ -55,6 +55,7 @@ class Live:
     started_at: float
     eta_s: float | None
     failed: int
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,8 @@ class Jobs:
         elapsed, eta = self._clock.monotonic() - job.began, None
         if total and done > job.first and elapsed > 0:
             eta = max(0.0, (total - done) * elapsed / (done - job.first))
-        return Live(done, total, said.text, list(said.log), job.started_at, eta, items.failed if items else 0)
+        return Live(done, total, said.text, list(said.log), job.started_at, eta, items.failed if items else 0,
+                    said.written)
 
     def advice(self, step_id: int) -> str:
         """What its author could do where a step, running or ended lately, makes pages slow; "" where it does not."""

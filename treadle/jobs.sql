@@ -20,11 +20,15 @@ ALTER TABLE runs ADD COLUMN deleted_at REAL;
 -- the run it was forked from, or import
 ALTER TABLE runs ADD COLUMN origin TEXT NOT NULL DEFAULT '';
 
--- what an each, or a job with a long list, has; one row an item, in the order of `number`-- of a reverted step: the state it had, which Undo gives back
+-- what the bell counts
+CREATE INDEX steps_running ON steps (id) WHERE state = 'running';
+
+-- of a reverted step: the state it had, which Undo gives back
 ALTER TABLE steps ADD COLUMN was TEXT NOT NULL DEFAULT 'done';
 -- of a reverted step: somebody wants it run again, so that neither its result nor an older one is used again
 ALTER TABLE steps ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
 
+-- what an each, or a job with a long list, has; one row an item, in the order of `number`, from 0
 CREATE TABLE items (
     step INTEGER NOT NULL REFERENCES steps ON DELETE CASCADE,
     number INTEGER NOT NULL,

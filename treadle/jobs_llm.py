@@ -50,12 +50,13 @@ async def _text(llm: Llm, messages: Callable[[], Awaitable[Messages]], turns: Me
         if not llm.status.ready:
             said.text = WAITS
             await llm.wait_ready()
-        text = ""
+        text = said.written = ""
         try:
             sent = await messages() + turns
             async with aclosing(llm.chat(sent, model=llm.status.chosen, format=shape)) as pieces:
                 async for piece in pieces:
                     text += piece.text
+                    said.written = text
                     said.text = WRITES.format(len(text))
                     if len(text) > LIMIT:
                         raise ModelError("The model's answer is over the limit of 1 MB.")

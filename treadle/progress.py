@@ -26,12 +26,12 @@ class Stopped(BaseException):
 class Said:
     """What the calls of one job have said so far. Written by their threads, read by whoever looks."""
 
-    __slots__ = ("_half", "done", "log", "text", "total")
+    __slots__ = ("_half", "done", "log", "text", "total", "written")
 
     def __init__(self, log: str = "") -> None:
         self.done: float = 0
         self.total: float | None = None
-        self.text = ""
+        self.text = self.written = ""  # what it does; what the model has written
         self.log: deque[str] = deque(log.splitlines(), LINES)
         self._half = ""  # a line that is not ended yet
 

@@ -16,7 +16,9 @@ const tabs = () => new IntersectionObserver((entries) => {
 
 // ---- jobs
 on("every", (event) => { // who looks at nothing asks for nothing
-  const {target} = event, seen = !document.hidden && target.checkVisibility();
+  const {target} = event, {top, bottom, left} = target.getBoundingClientRect();
+  const seen = !document.hidden && target.checkVisibility()
+    && top <= innerHeight && bottom >= 0 && left < innerWidth;
   const asks = target.id === "ended" ? byId("notify").checked : seen || target === live();
   if (!asks) event.stopPropagation();
 }, true);

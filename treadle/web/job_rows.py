@@ -43,7 +43,9 @@ def seen(core: Core, step: Step, view: RunView) -> Seen:
     return Seen(counts.get("done", 0), counts.get("failed", 0), live, row["started_at"], row["answered_at"],
                 row["log"].splitlines(), row["details"], items,
                 newer=view.newer,
-                waits=f"{WAITS}; this step goes on when one is ready." if waits else "")
+                waits=f"{WAITS}; this step goes on when one is ready." if waits else "",
+                written=live.written if live is not None and step.work.schema is None else "",
+                model=core.llm.status.chosen or "", advice=core.jobs.advice(step.id))
 
 
 async def results(core: Core, step: Step) -> Sequence[Item]:
@@ -66,8 +68,8 @@ def job_counts(core: Core) -> tuple[int, int]:
     """How many jobs run, and how many have failed since somebody last opened their list."""
     running = core.db.one("SELECT count(*) AS n FROM steps WHERE state = 'running'")["n"]
     looked = core.db.first("SELECT rev FROM settings WHERE key = ?", (LOOKED,))
-    failed = [line for line in lines(core) if line.job.state == "failed"]
-    return running, sum(line.rev > (looked["rev"] if looked is not None else 0) for line in failed)
+    seen = looked["rev"] if looked is not None else 0
+    return running, sum(line.rev > seen for line in lines(core, "failed"))
 
 
 def jobs_since(core: Core, after: int) -> list[str] | None:
@@ -86,10 +88,12 @@ def look(core: Core) -> None:
                         "ON CONFLICT (key) DO UPDATE SET rev = excluded.rev", (LOOKED, rev))
 
 
-def lines(core: Core) -> list[Line]:
-    """What runs, and what ended within the hour and is still as it was."""
+def lines(core: Core, state: str = "") -> list[Line]:
+    """What runs, and what ended within the hour and is still as it was; or only that in one `state`."""
     found: list[Line] = []
     for job in core.jobs.panel():
+        if state and job.state != state:
+            continue
         row = core.db.first("SELECT state, rev, started_at FROM steps WHERE id = ?", (job.step_id,))
         late = job.ended_at is not None and job.ended_at < core.clock.now() - KEPT_S
         if row is None or row["state"] != job.state or late or any(job.step_id == line.job.step_id for line in found):

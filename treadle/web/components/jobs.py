@@ -45,7 +45,7 @@ class Item:
 class Seen:
     """What is seen of a job beside its step. `done`: items of an each that are done. `rows`: the newest first, then
     those that failed. `newer`: its file has changed since it began. `waits`: for what, in a sentence. `written`: by
-    `model` so far."""
+    `model` so far. `advice`: for its author, where it makes pages slow."""
 
     done: int = 0
     failed: int = 0
@@ -59,6 +59,7 @@ class Seen:
     waits: str = ""
     written: str = ""
     model: str = ""
+    advice: str = ""
 
 
 def JobCard(view: RunView, step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
@@ -82,6 +83,8 @@ def _running(run: Run, step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
     live = seen.live
     body = _bar(step, live) + _written(seen) + _log(live.log if live is not None else seen.log)
     body += _newest(step, base, drawn, seen)
+    if seen.advice and drawn.author:
+        body += f'<p class="hint full">For the author: {escape(seen.advice)}</p>'
     if seen.newer:
         act = Act(run, _verb(step, "renew"), "Use the new code", "line", drawn)
         body += (f'<div class="notice full">{icon("info")}<p>The workflow has changed; this goes on with the code it '

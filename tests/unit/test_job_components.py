@@ -1,0 +1,101 @@
+"""Cards of jobs in the states that are hard to bring about; what is counted and timed, in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.partials import parse
+from treadle.drawing import Drawing, Step, Work
+from treadle.jobs import Live
+from treadle.run import Run, RunView
+from treadle.web.components.jobs import Item, JobCard, Seen, left, reason, span, table_of
+from treadle.web.components.steps import Drawn
+from treadle.workflow import HOME
+
+
+def run(**changed) -> Run:
+    facts = {name: "" for name in Run._fields} | {"key": "k-1", "endpoint": "lab", "title": "Lab", "state": "open",
+                                                  "number": 1, "rev": 7, "complete": 0} | changed
+    return Run(**facts)
+
+
+def step(kind: str = "job", state: str = "running", **work) -> Step:
+    return Step("Read", "", "read", kind, 2, state, None, None, work=Work(print, **work), id=5)
+
+
+def drawn(author: bool = True) -> Drawn:
+    return Drawn(lambda path: path, 0.0, author=author)
+
+
+def draw(one: Step, seen: Seen, *, author: bool = True, **changed):
+    view = RunView(run(**changed), HOME, Drawing([one], one))
+    return parse(JobCard(view, one, "/runs/k-1", drawn(author), seen)).find("step-read")
+
+
+def live(**changed) -> Live:
+    facts = {"done": 0.0, "total": None, "text": "", "log": [], "started_at": 0.0, "eta_s": None, "failed": 0} | changed
+    return Live(**facts)
+
+
+def test_a_step_that_waits_for_a_model_is_grey_and_says_so():
+    card = draw(step("llm"), Seen(live=live(text="Waiting for a model"), waits="Waiting for a model; it goes on."))
+    assert card.has_class("stopped") and "Waiting for a model; it goes on." in card.text
+    assert not [node for node in card.walk() if node.tag == "progress"]
+
+
+def test_what_the_model_writes_is_shown_as_it_comes_and_never_as_html():
+    card = draw(step("llm"), Seen(live=live(), written="So <b>far", model="qwen3:8b"))
+    assert "So <b>far" in card.text and "qwen3:8b writes this step." in card.text
+
+
+def test_newer_code_is_offered_for_what_is_left():
+    card = draw(step(), Seen(live=live(), newer=True))
+    assert "/runs/k-1/jobs/read/renew" in [node.attrs.get("action") for node in card.walk() if node.tag == "form"]
+
+
+def test_what_is_for_the_author_is_for_nobody_else():
+    slow = Seen(live=live(), advice='Give this step on="process".')
+    assert 'on="process"' in draw(step(), slow).text and 'on="process"' not in draw(step(), slow, author=False).text
+    failed = Seen(details="Traceback of mine")
+    assert "Traceback of mine" in draw(step(state="failed"), failed).text
+    assert "Traceback" not in draw(step(state="failed"), failed, author=False).text
+
+
+def test_a_bar_is_drawn_only_where_something_is_known():
+    def bars(seen: Live) -> int:
+        return len([node for node in draw(step(), Seen(live=seen)).walk() if node.tag == "progress"])
+
+    assert bars(live(done=3.0, total=5.0)) == 1
+    far = live(done=3.0, text="Reading")
+    assert bars(far) == 0 and "3 so far" in draw(step(), Seen(live=far)).text
+    assert bars(live()) == 0
+
+
+def test_a_locked_run_offers_nothing():
+    for state in ("running", "stopped", "failed", "done"):
+        card = draw(step(state=state), Seen(), state="finished")
+        assert not [node for node in card.walk() if node.tag == "button"], state
+
+
+def test_results_say_which_item_they_are_of_unless_they_hold_it():
+    work = Work(print, items=[{"url": "/a"}, {"url": "/b"}])
+    table = table_of(work, [Item(0, "done", '{"url": "/a", "status": 200}'), Item(1, "failed", None, "No answer")])
+    assert list(table.rows[0]) == ["url", "status"] and dict(table.rows[1]) == {"Item": "/b", "Error": "No answer"}
+    scalars = table_of(Work(print, items=["x"], name=str.upper), [Item(0, "done", "3")])
+    assert dict(scalars.rows[0]) == {"Item": "X", "Result": 3}
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.84, "0.8 s"), (6, "6 s"), (40.2, "40 s"), (120, "2 min"),
+                                               (3599, "1 h 0 min"), (3900, "1 h 5 min")])
+def test_a_stretch_of_time(seconds, said):
+    assert span(seconds) == said
+
+
+def test_time_left_is_never_less_than_a_second():
+    assert left(0.2) == "1 s left"
+
+
+@pytest.mark.parametrize(("error", "said"), [("ValueError: no answer", "no answer."),
+                                             ("KeyError: 'x'", "KeyError: 'x'."), ("It ended.", "It ended."), ("", "")])
+def test_a_reason_is_a_sentence_of_the_author(error, said):
+    assert reason(error) == said
