@@ -63,11 +63,11 @@ def hold(step: Step | None, answers: Answers, owner: str, secrets: Secrets) -> N
 
 
 def proposals(step: Step) -> dict[str, Any]:
-    """What the form of a question begins with, by the names of its fields."""
-    spec = step.field
+    """What the form of a question begins with, by the names of its fields; of one that is answered, its answer."""
+    spec, value = step.field, step.value if step.state == "done" else step.default
     if isinstance(spec, FormSpec):
-        return {f"value.{name}": value for name, value in spec.values(step.default).items()}
-    return {"value": step.default}
+        return {f"value.{name}": each for name, each in spec.values(value).items()}
+    return {"value": value}
 
 
 async def accept(step: Step, answers: Answers, *, owner: str, files: Files, secrets: Secrets) -> Given:

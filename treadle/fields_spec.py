@@ -128,7 +128,8 @@ class FieldSpec:
         if kind == "choice":
             return self._known(value)
         if kind == "choices" and isinstance(value, list | tuple):
-            found = [self._known(each) for each in value]
+            chosen = {id(self._known(each)) for each in value}
+            found = [each for each in self.values if id(each) in chosen]
             if len(found) < self.least:
                 raise refused(f"{len(found)} chosen; choose at least {self.least:,}." if found else _EMPTY["choices"])
             return found

@@ -115,10 +115,10 @@ def test_a_time_with_a_zone_becomes_that_of_this_computers_clock():
 
 def test_several_are_chosen_in_a_list_and_none_is_a_list_too():
     spec = field("X", list[Literal["a", "b", 3]])
-    assert spec.parse(["3", "a", "3"]) == [3, "a"] and spec.parse([]) == []
+    assert spec.parse(["3", "a", "3"]) == ["a", 3] and spec.parse([]) == []
     assert (spec.kind, spec.optional, spec.text(["a", 3])) == ("choices", True, "a, 3")
     assert field("X", list[Size]).to_json([Size.LARGE]) == "[2]"
-    assert field("X", list[Size]).from_json("[2, 1]") == [Size.LARGE, Size.SMALL]
+    assert field("X", list[Size]).from_json("[2, 1]") == [Size.SMALL, Size.LARGE]
     assert field("X", list[Size]).proposal("[2, 9]") == [Size.LARGE]
     assert refusal(Annotated[list[Literal["a", "b"]], Field(min_length=1)]) == "Nothing is chosen: choose at least one."
     assert refusal(Annotated[list[Literal["a", "b"]], Field(min_length=2)], "a") == "1 chosen; choose at least 2."
@@ -211,7 +211,7 @@ VALUES = st.one_of(
     st.tuples(st.just(date), st.dates()), st.tuples(st.just(datetime), st.datetimes()),
     st.tuples(st.just(Size | None), st.none() | st.sampled_from(Size)),
     st.tuples(st.just(Json), ANY_JSON.filter(lambda value: value is not None)),
-    st.tuples(st.just(list[Size]), st.lists(st.sampled_from(Size), unique=True)),
+    st.tuples(st.just(list[Size]), st.sampled_from([[], [Size.SMALL], [Size.LARGE], [*Size]])),
     st.tuples(st.just(Path), TEXTS.filter(lambda text: "\0" not in text).map(Path)),
     st.tuples(st.just(Markdown), TEXTS), st.tuples(st.just(Annotated[int, Range(-5, 5)]), st.integers(-5, 5)))
 
@@ -233,8 +233,7 @@ def test_what_a_field_shows_is_read_as_the_value_it_shows(case):
     spec = field("X", hint)
     if hint in (Path, Markdown):
         return  # what is typed is trimmed
-    assert spec.parse(spec.texts(value)) == (sorted(value, key=list(Size).index) if isinstance(value, list) and
-                                             hint == list[Size] else value)
+    assert spec.parse(spec.texts(value)) == value
 
 
 @settings(max_examples=soak(60, 2_000), deadline=None)

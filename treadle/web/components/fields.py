@@ -126,8 +126,8 @@ def _line(spec: FieldSpec, attrs: str, texts: Sequence[str]) -> str:
     text, type = texts[-1] if texts else "", TYPES.get(spec.kind, "text")
     if spec.kind in ("date", "datetime") and text:
         try:
-            moment = datetime.fromisoformat(text) if spec.kind == "datetime" else date.fromisoformat(text)
-            text = moment.isoformat()
+            (datetime if spec.kind == "datetime" else date).fromisoformat(text)
+            text = text.replace(" ", "T")
         except ValueError:
             type = "text"  # a field for dates would show nothing of it
     seconds = ' step="any"' if type == "datetime-local" else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import quote
 
@@ -145,7 +145,7 @@ def _done(view: RunView, step: Step, drawn: Drawn) -> str:
 def _said(step: Step, drawn: Drawn) -> str:
     """An answer in one line; files can be had back."""
     told = []
-    values = proposals(replace(step, default=step.value))
+    values = proposals(step)
     for name, spec in fields_of(step).items():
         value = values[name]
         text = escape(one_line(spec.text(value), SUMMARY if len(values) == 1 else PART))
