@@ -55,7 +55,7 @@ def page(web: Web, *, title: str, body: Any, endpoint: str = "home", run: str = 
     name = place.title if place else PAGES.get(endpoint, title)
     ask = "Ask about your runs" if endpoint == "runs" else (
         "Ask about Treadle" if endpoint in ("home", *PAGES) else f"Ask about {name}")
-    tab = "Home" if endpoint == "home" else "Workflow" if place else "Page"
+    tab = place.kind.capitalize() if place else "Page"
     chat = web.url("")
     menu = shell.menu(shell.places_of(web.core.plugins.all()), endpoint, chat)
     head = title_tag(title)
