@@ -6,6 +6,7 @@ from fasthtml.core import APIRouter
 from starlette.responses import FileResponse, Response
 
 from ...errors import Refused
+from ...text import storable
 from ..deps import Web
 
 ar = APIRouter()
@@ -15,6 +16,7 @@ def download_headers(web: Web, name: str) -> dict[str, str]:
     """The headers of a download (RFC 6266). Raises `Refused` to htmx, which would put the file into the page."""
     if "hx-request" in web.request.headers:
         raise Refused("A file is not part of a page.", hint="Follow the link itself.")
+    name = storable(name)
     ascii_name = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%' else "_" for c in name)
     return {
         "content-disposition": f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(name, safe='')}",

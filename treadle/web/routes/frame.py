@@ -18,6 +18,7 @@ from ...files import File
 from ...runs import RunView
 from ...shows import Download, kind
 from ...shows.pictures import Picture, picture
+from ...text import storable
 from ..assets import url as asset
 from ..components.figures import FRAMED, title_of
 from ..components.shows import thing_at
@@ -53,7 +54,7 @@ async def _drawn(web: Web, view: RunView, n: str) -> Response:
     if isinstance(thing, Download):
         if isinstance(thing.content, File):
             return FileResponse(thing.content.path, media_type="application/octet-stream", headers=headers)
-        body = thing.content.encode(errors="replace") if isinstance(thing.content, str) else thing.content
+        body = storable(thing.content).encode() if isinstance(thing.content, str) else thing.content
         return Response(body, media_type="application/octet-stream", headers=headers)
     if how == "picture":
         drawn: Picture = await authored(view, lambda: picture(thing))
