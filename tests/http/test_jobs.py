@@ -8,48 +8,17 @@ import pytest
 
 from tests.browsing import form_to, submit
 from tests.harness import HX, until
+from tests.lab import lab_at
 from tests.partials import parse
 from treadle.config import Settings
 
-PLUGIN = '''
-import time
-from pathlib import Path
-from treadle import Progress, workflow
-
-@workflow("Lab", message="Jobs.", steps=["Where", "Read", "Check", "Note"])
-async def lab(ui):
-    where = await ui.ask("Where", str)
-    size = await ui.job("Read", read, where)
-    links = await ui.each("Check", [f"{where}/{n}" for n in range(12)], check, name=lambda item: "L" + item[-2:])
-    await ui.ask("Note", str)
-
-def read(where: str, progress: Progress) -> dict:
-    print("begun <b>")
-    while not Path(where, "read").exists():
-        progress(3, 50, "Reading <pages>")
-        time.sleep(0.002)
-    if Path(where, "bad").exists():
-        raise ValueError("The <site> gave no answer")
-    return {"pages": 50}
-
-def check(item: str, progress: Progress) -> dict:
-    where, _, n = item.rpartition("/")
-    while int(n) >= 4 and not Path(where, "check").exists():
-        progress(1)
-        time.sleep(0.002)
-    if n in ("5", "7") and not Path(where, "well").exists():
-        raise ValueError(f"No answer <{n}>")
-    return {"url": item, "status": 200 + int(n)}
-'''
 KEY = "default-lab-01"
 RUN = f"/lab/{KEY}"
 
 
 @pytest.fixture
 def settings(tmp_path):
-    (tmp_path / "plugins").mkdir()
-    (tmp_path / "plugins" / "010_lab.py").write_text(PLUGIN)
-    return Settings(data=tmp_path / "data", plugins=tmp_path / "plugins", open_browser=False,
+    return Settings(data=tmp_path / "data", plugins=lab_at(tmp_path / "plugins"), open_browser=False,
                     ollama_host="http://127.0.0.1:9")
 
 
