@@ -7,7 +7,7 @@ import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .jobs_calls import Over, call
 from .jobs_cluster import Cluster
@@ -37,7 +37,7 @@ class Executors:
 
     async def in_thread(self, fn: Callable[..., T], *args: Any) -> T:
         """What `fn(*args)` gives, in a thread that nobody waits for at the end."""
-        return await asyncio.wrap_future(THREADS.submit(fn, *args))
+        return cast(T, await THREADS.call(fn, *args))
 
     async def ready(self, on: str) -> None:
         """Wait until a call could begin at once, so that its limit of time counts what it takes itself."""
@@ -54,7 +54,7 @@ class Executors:
         Cancelled, it leaves the call to end when it likes; `over` tells it to.
         """
         if on == "thread":
-            return await asyncio.wrap_future(THREADS.submit(call, fn, args, said, over))
+            return cast(Result, await THREADS.call(call, fn, args, said, over))
         if on == "cluster":
             if self._cluster is None:
                 return Result("failed", error=NO_CLUSTER)
