@@ -31,7 +31,8 @@ READING = {
 }
 ACTING = {
     "start_run": ("Begin a run of a workflow with the answer to its first question.",
-                  {"workflow": {"type": "string"}, "answer": {"description": "It fits the schema of the question."}},
+                  {"workflow": {"type": "string"}, "answer": {"description": "It fits the schema of the question."},
+                   "client_id": {"type": "string", "description": "That of the file, where the answer is one."}},
                   ("workflow",)),
     "answer_step": ("Answer the open question of a run.",
                     {**NAMED, "answer": {"description": "It fits the schema of the question."},
@@ -96,7 +97,9 @@ class Tools:
             key = str(given.get("run") or "")
             await self._commands.answer(key, str(given.get("step") or ""), given.get("answer"), by=BY)
         elif name == "start_run":
-            key = (await self._commands.begin(str(given.get("workflow") or ""), given.get("answer"), by=BY))["run"]
+            begun = await self._commands.begin(str(given.get("workflow") or ""), given.get("answer"), by=BY,
+                                               client_id=str(given.get("client_id") or ""))
+            key = begun["run"]
         else:
             key = (await self._commands.begin(name, dict(given), by=BY))["run"]
         return Called(await self._stands(key), f"{_title(name)}: {one_line(self._runs.get(key).title, 60)}")

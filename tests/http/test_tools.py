@@ -104,8 +104,8 @@ async def test_a_model_that_knows_no_tools_is_asked_without_them(core, ollama):
     assert ["tools" in chat.body for chat in ollama.chats] == [True, False, False]
 
 
-@pytest.mark.parametrize("sent", ["x", [1], [{"function": {"name": 1}}], [{"function": {"name": "x", "arguments": "y"}}],
-                                  [{}], {"function": {}}])
+@pytest.mark.parametrize("sent", ["x", [1], [{"function": {"name": 1}}], [{}], {"function": {}},
+                                  [{"function": {"name": "x", "arguments": "y"}}]])
 async def test_calls_that_are_none_end_no_reply(core, ollama, sent):
     from treadle.llm.wire import piece
 
