@@ -173,6 +173,16 @@ def test_code_nothing_refers_to_is_swept_away_and_half_written_too(folder):
     assert list(kept.iterdir()) == []
 
 
+def test_every_way_to_import_a_helper_is_seen(folder):
+    for name in "abcdef":
+        (folder / f"_{name}.py").write_text("x = 1\n")
+    text = (b"from ._a import x\nfrom . import _b\nif True:\n    from . import (  # several\n        _c as c,\n"
+            b"        _d,\n    )\nx = 1; from ._e import x\nfrom .. import _f\n")
+    (folder / "050_all.py").write_bytes(text)
+    version = plugins_code.read(folder / "050_all.py", text)
+    assert sorted(version.sources) == ["050_all", "_a", "_b", "_c", "_d", "_e"]
+
+
 def test_a_tool_is_pickled_by_its_name(folder):
     (folder / "060_tool.py").write_text(
         "from treadle import tool\n\n@tool\ndef shout(text: str) -> str:\n    return text.upper()\n")
