@@ -191,7 +191,7 @@ def _sheets(data: Mapping[str, Any]) -> bytes:
         titles.append(title.casefold())
         sheets.append((title, _lines(value)))
     if writer == "openpyxl":
-        from openpyxl import Workbook  # type: ignore[import-untyped,unused-ignore]
+        from openpyxl import Workbook
 
         book = Workbook(write_only=True)
         for title, lines in sheets:
@@ -200,7 +200,7 @@ def _sheets(data: Mapping[str, Any]) -> bytes:
                 sheet.append(line)
         book.save(out)
     else:
-        import xlsxwriter  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        import xlsxwriter
 
         with xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False,
                                        "strings_to_urls": False}) as book:

@@ -115,10 +115,10 @@ def _unindexed(table: dict[str, Any]) -> Any:
 
 def _parquet(file: File) -> Any:
     try:
-        import pandas  # type: ignore[import-untyped,unused-ignore]
+        import pandas
     except ImportError:
         try:
-            import polars  # type: ignore[import-not-found,unused-ignore]
+            import polars
         except ImportError:
             raise ValueError(f"{file.name} needs pandas or polars; {installs('pandas')}") from None
         return polars.read_parquet(file.path)

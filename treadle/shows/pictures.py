@@ -116,7 +116,7 @@ def remembered(key: str, draw: Callable[[], tuple[str, bytes]]) -> Picture:
 
 def _pickled(figure: Any) -> str:
     """By what a figure holds, or "" where that cannot be told: it is made anew at each replay."""
-    from matplotlib.transforms import TransformNode  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    from matplotlib.transforms import TransformNode
 
     class Known(pickle.Pickler):
         """Written to be hashed, never to be read: without what names places in memory."""
@@ -136,7 +136,7 @@ def _pickled(figure: Any) -> str:
 
 
 def _figure(figure: Any) -> tuple[str, bytes]:
-    import matplotlib  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import matplotlib
 
     if matplotlib.rcParams["svg.hashsalt"] is None:
         matplotlib.rcParams["svg.hashsalt"] = "treadle"  # the same figure is the same bytes
@@ -150,7 +150,7 @@ def _figure(figure: Any) -> tuple[str, bytes]:
 
 
 def _vega(spec: str) -> tuple[str, bytes]:
-    import vl_convert  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    import vl_convert
 
     return "image/svg+xml", vl_convert.vegalite_to_svg(spec).encode()
 

@@ -16,7 +16,7 @@ def spans(thing: Any) -> Iterator[tuple[str, str]]:
 
     Drawn by rich, in a thread. Raises whatever the thing raises when it is drawn.
     """
-    from rich.console import Console  # type: ignore[import-not-found,unused-ignore]
+    from rich.console import Console
 
     console = Console(file=io.StringIO(), width=WIDTH, force_terminal=True, color_system="truecolor", emoji=False)
     left = LONGEST
