@@ -20,9 +20,11 @@ KEPT = 16  # drawings; they serve the pages of a table and the answer to a POST
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """The code has changed so that a run cannot simply go on. `first`: the step at which it would go on, if any."""
+    """The code has changed so that a run cannot simply go on. `first`: the step at which it would go on, if any.
+    `again`: that one was answered, or done, before."""
 
     first: Step | None
+    again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +68,15 @@ class Drawings:
         if newest.code == code or drawing.error is not None or (
                 _fits(drawing, rows) and (before is None or newest.version <= before.version)):
             return Drawn(newest, drawing, newer=_newer(drawing, newest))
+        step = drawing.open
+        changed = Changed(step, step is not None and any(
+            (row["label"], row["key"], row["state"]) == (step.label, step.key, "done") for row in rows))
         if before is None:
-            return Drawn(newest, drawing, Changed(drawing.open))
+            return Drawn(newest, drawing, changed)
         old = await self.draw(before, run, rev, stored)
         if old.open is not None and old.open.state == "running":  # tried again: with the code it has failed with
             return Drawn(before, old, newer=True)
-        return Drawn(before, old, Changed(drawing.open))
+        return Drawn(before, old, changed)
 
     async def draw(self, workflow: Workflow, run: str, rev: int, stored: Sequence[Stored]) -> Drawing:
         """One replay, or the one that is kept of the same rows and code."""

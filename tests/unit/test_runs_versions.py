@@ -11,13 +11,14 @@ from tests.parts import Given, parts, steps, values
 from treadle.errors import Conflict
 
 calls: list[object] = []
-gate = asyncio.Event()
+gate: asyncio.Event
 
 
 @pytest.fixture(autouse=True)
 def nothing_was_called():
+    global gate
     calls.clear()
-    gate.clear()
+    gate = asyncio.Event()  # a new one, as it belongs to one loop
 
 
 async def note(text: str) -> str:

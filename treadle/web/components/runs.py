@@ -162,9 +162,9 @@ def _changed(view: RunView, drawn: Drawn) -> str:
     if run is None or changed is None or run.state == "finished":
         return ""
     step, anew = changed.first, escape(drawn.url(f"/runs/{quote(run.key)}/start-anew"))
-    again = step is not None and step.work is None and step.default is not None
-    how = "" if step is None else f" Step {step.number}, {escape(step.label)}, is the first that " + (
-        "is asked again." if again else "is asked." if step.work is None else "runs again.")
+    how = "" if step is None else (
+        f" Step {step.number}, {escape(step.label)}, is the first that {'is asked' if step.work is None else 'runs'}"
+        f"{' again' if changed.again else ''}.")
     return ('<ol class="steps"><li class="step active decide" id="changed"><span class="mark">–</span>'
             '<section class="card" aria-labelledby="changed-h"><div class="card-head">'
             f'<h2 id="changed-h">{escape(view.workflow.title)} has changed since this run began</h2>'
