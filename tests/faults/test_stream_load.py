@@ -42,7 +42,7 @@ async def test_i34_a_viewer_slower_than_the_stream_ends_with_what_is_stored(shar
         await shared.ended(reply, within=120)
         assert not settled(slow, reply)
         slow.pace = 0
-        await until(lambda: settled(slow, reply), within=20)
+        await until(lambda: settled(slow, reply), within=soak(20, 60))
         assert WORD.findall(slow.text(f"m{reply}-body")) == WORD.findall(text)
         await same_everywhere(shared, conversation, slow)
 
