@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from typing import Any
 
 IDLE_S = 10.0  # seconds an idle thread is kept
@@ -51,7 +52,7 @@ class Threads:
             if not answer.cancelled():
                 give, result = answer.set_result, None
                 try:
-                    result = fn(*args)
+                    result = Context().run(fn, *args)  # nothing that one call sets is there for the next
                 except BaseException as error:  # noqa: BLE001 - whoever waits for it gets it
                     give, result = answer.set_exception, error
                 with suppress(RuntimeError):  # the loop is closed: nobody waits any more

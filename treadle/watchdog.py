@@ -18,6 +18,7 @@ from types import FrameType
 from loguru import logger
 
 from .progress import Said
+from .threads import THREADS
 from .worker import shown
 
 LOOK_S = 0.05    # between two looks
@@ -38,19 +39,18 @@ class Watchdog:
         self._speaking = speaking
         self._watched: dict[int, tuple[Said, str]] = {}
         self._advice: dict[int, str] = {}
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()  # of `_thread`: one that ends is not taken for one that looks
+        self._looks = False
+        self._lock = threading.Lock()  # of `_looks`: one that ends is not taken for one that looks
 
     def watch(self, step: int, said: Said, folder: str) -> None:
         """Look after a step whose function was written in `folder`."""
         self._watched[step] = (said, folder)
         self._advice.pop(step, None)
         with self._lock:
-            if self._thread is not None:
+            if self._looks:
                 return
-            self._thread = threading.Thread(target=self._look, daemon=True, name="watchdog", args=[
-                asyncio.get_running_loop(), threading.get_ident()])
-        self._thread.start()
+            self._looks = True
+        THREADS.call(self._look, asyncio.get_running_loop(), threading.get_ident())
 
     def forget(self, step: int) -> None:
         """It has ended. What was advised stays."""
@@ -95,7 +95,7 @@ class Watchdog:
     def _goes_on(self) -> bool:
         with self._lock:
             if not self._watched:
-                self._thread = None
+                self._looks = False
             return bool(self._watched)
 
     def _working(self, used: dict[int, float]) -> list[tuple[int, str, float]]:

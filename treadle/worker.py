@@ -20,6 +20,7 @@ from typing import Any, Generic, TypeVar
 
 from .errors import MissingPackage, PluginError
 from .text import storable
+from .threads import THREADS
 
 T = TypeVar("T")
 
@@ -68,12 +69,12 @@ class Overdue(Exception):
 
 
 class Call(Generic[T]):
-    """One call of `fn` in a new daemon thread. `folder`: that of the author's file."""
+    """One call of `fn` in a daemon thread. `folder`: that of the author's file."""
 
     def __init__(self, fn: Callable[[], T], folder: str) -> None:
         self._fn, self._folder = fn, folder
         self._lock = threading.Lock()
-        self._over = False
+        self._over, self._ident = False, 0
         self._value: T
         self._error: BaseException | None = None
 
@@ -89,8 +90,7 @@ class Call(Generic[T]):
             with suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(over.set)
 
-        self._thread = threading.Thread(target=self._run, args=[tell], daemon=True, name="author")
-        self._thread.start()
+        THREADS.call(self._run, tell)
         try:
             async with asyncio.timeout(seconds):
                 await over.wait()
@@ -115,6 +115,8 @@ class Call(Generic[T]):
             return beside.submit(asyncio.run, self.result(seconds)).result()
 
     def _run(self, tell: Callable[[], None]) -> None:
+        thread = threading.current_thread()
+        before, thread.name, self._ident = thread.name, "author", thread.ident or 0
         try:
             self._value = self._fn()
         except BaseException as error:  # noqa: BLE001 - an author's code may raise anything; the caller gets it
@@ -124,6 +126,7 @@ class Call(Generic[T]):
                 sys.settrace(None)
                 with self._lock:
                     self._over = True
+                thread.name = before
                 tell()
                 return
             except Ended:  # it came after the author's code had ended
@@ -132,14 +135,14 @@ class Call(Generic[T]):
     def _end(self, tries: int) -> bool:
         """Ask the thread to end, unless it has. True if it was asked."""
         with self._lock:
-            if not self._over and self._thread.ident is not None:
+            if not self._over and self._ident:
                 kind = ctypes.py_object(Ended if tries < INSIST_AFTER else _Insisting)
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident), kind)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._ident), kind)
             return not self._over
 
     def _where(self) -> tuple[str, int]:
         """File and line the author's code has reached."""
-        frame = sys._current_frames().get(self._thread.ident or 0)
+        frame = sys._current_frames().get(self._ident)
         while frame is not None and not frame.f_code.co_filename.startswith(self._folder):
             frame = frame.f_back
         return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)

@@ -43,10 +43,9 @@ async def test_it_names_the_line_of_a_coroutine_that_blocks_the_loop(fleet, tmp_
 
 async def test_it_says_nothing_of_a_thread_that_waits(fleet, tmp_path):  # noqa: F811
     id = fleet.job(working.counts, str(tmp_path / "go"))
-    watchdog = fleet.jobs._watchdog._thread
     await until(lambda: fleet.jobs.live(id))
     looks = []
     await until(lambda: looks.append(1) or len(looks) > 1_000, within=20)  # about 2 s
-    assert watchdog.is_alive() and not fleet.jobs.advice(id)
+    assert fleet.jobs._watchdog._looks and not fleet.jobs.advice(id)
     (tmp_path / "go").touch()
-    await until(lambda: not watchdog.is_alive())
+    await until(lambda: not fleet.jobs._watchdog._looks)
