@@ -213,7 +213,8 @@ async def test_an_answer_to_a_step_that_is_no_longer_asked_is_shown_to_be_copied
     await client.post("/runs/default-trip-01/revert/where")
     response = await submit(client, older, headers=HX, value="yes")
     assert response.status_code == 409
-    assert "Your answer was not stored" in parse(response.text).find("outdated").text
+    outdated = parse(response.text).find("outdated").text
+    assert "Your answer was not stored" in outdated and "YoursBook it" in outdated
 
 
 async def test_an_answer_to_a_locked_run_is_shown_and_not_stored(client, core):

@@ -9,8 +9,10 @@ from ...archive import Line
 from .icons import icon
 from .steps import Drawn
 
-SWAP = 'hx-target="#run-list" hx-swap="outerMorph settle:0"'
-INCLUDE = 'hx-include="#runs-asked"'
+SWAP = 'hx-target="#runs-list" hx-swap="outerMorph settle:0"'
+ASKED = 'hx-include="#runs-asked"'  # what is looked for, and the rows that are shown
+INCLUDE = 'hx-include="#runs-asked :not([name=keys])"'
+WHOLE = 'hx-target="#runs-list" hx-swap="outerHTML settle:0"'  # also the row whose name is being typed
 INTO_MAIN = 'hx-target="#main" hx-push-url="true" hx-swap="innerHTML"'
 
 
@@ -23,8 +25,8 @@ def More(key: str, title: str, drawn: Drawn, *, listed: bool = False, forks: boo
     """What else can be done with a run: a menu that works without JavaScript. `listed`: it stands in the list, where
     naming and deleting happen in place. `forks`: not where its workflow is not here."""
     name, base = escape(key), f"/runs/{quote(key)}"
-    rename = drawn.url(f"/runs?edit={quote(key)}" if listed else f"{base}/rename")
-    how = f'hx-get="{escape(drawn.url(f"/runs?edit={quote(key)}"))}" {SWAP} {INCLUDE}' if listed else (
+    rename = drawn.url(f"/runs?rename={quote(key)}" if listed else f"{base}/rename")
+    how = f'hx-get="{escape(drawn.url(f"/runs?rename={quote(key)}"))}" {WHOLE} {INCLUDE}' if listed else (
         f'hx-get="{escape(rename)}" {INTO_MAIN}')
     items = [f'<a class="opt" href="{escape(rename)}" {how}>{icon("pencil", small=True)}Rename</a>']
     for label, at, sign in (("Fork at a step", f"{base}/fork", "layers"),
@@ -36,7 +38,7 @@ def More(key: str, title: str, drawn: Drawn, *, listed: bool = False, forks: boo
     items.append(f'<a class="opt" href="{escape(drawn.url(f"{base}/file"))}" download>'
                  f'{icon("download", small=True)}Save as one HTML file</a>')
     delete = escape(drawn.url(f"{base}/delete"))
-    into = f"{SWAP} {INCLUDE}" if listed else INTO_MAIN
+    into = f"{SWAP} {ASKED}" if listed else INTO_MAIN
     items.append(f'<hr><form method="post" action="{delete}" hx-post="{delete}" {into}>'
                  f'<button class="opt" type="submit">{icon("trash-2", small=True)}Delete</button></form>')
     return (f'<button class="btn icon sm" type="button" popovertarget="more-{name}" id="more-{name}-b" '

@@ -11,7 +11,7 @@ from fasthtml.common import NotStr
 
 from ...archive import NAME_MOST, PAGE, Line, Listing
 from .icons import icon
-from .more import INCLUDE, SWAP, More, run_at
+from .more import ASKED, INCLUDE, SWAP, WHOLE, More, run_at
 from .runs import TRACK, when
 from .steps import Drawn
 
@@ -79,7 +79,7 @@ def _filter(found: Listing, asked: Asked, places: Mapping[str, Place], drawn: Dr
               f'<option value="">All workflows</option>{options}</select>{icon("chevron-down", small=True)}</div>'
               if len(places) > 1 else "")
     at = escape(drawn.url("/runs"))
-    return (f'<form class="bar-row" id="runs-filter" method="get" action="{at}" hx-get="{at}" hx-target="#run-list" '
+    return (f'<form class="bar-row" id="runs-filter" method="get" action="{at}" hx-get="{at}" hx-target="#runs-list" '
             'hx-swap="outerMorph settle:0" hx-replace-url="true" hx-sync="this:replace" '
             'hx-trigger="submit, change, input changed delay:300ms from:&quot;find input[type=search]&quot;">'
             f'{_chat(drawn)}<label class="sr" for="runs-q">Search runs</label><input class="input" id="runs-q" '
@@ -99,7 +99,7 @@ def Segments(found: Listing, asked: Asked) -> str:
 
 def RunList(found: Listing, asked: Asked, places: Mapping[str, Place], drawn: Drawn, *, newer: int = 0,
             picked: Sequence[str] = ()) -> str:
-    """`#run-list`: the rows, and what names them for the next look. `newer`: runs that are not among them yet, which
+    """`#runs-list`: the rows, and what names them for the next look. `newer`: runs that are not among them yet, which
     are drawn when somebody asks, as nothing that is read is to move."""
     rows = "".join(_row(line, places, drawn, asked, picked) for line in found.lines)
     first = (found.page - 1) * PAGE + 1
@@ -121,8 +121,8 @@ def RunList(found: Listing, asked: Asked, places: Mapping[str, Place], drawn: Dr
                   f'<p class="hint more">{first:,} to {last:,} of {found.matched:,}.{pages}</p>')
     hidden = "".join(f'<input type="hidden" name="{name}" value="{escape(str(value))}">' for name, value in (
         ("keys", ",".join(line.key for line in found.lines)), ("q", asked.q), ("state", asked.state),
-        ("workflow", asked.workflow), ("page", found.page), ("edit", asked.edit)))
-    return f'<div id="run-list">{note}{listed}<div id="runs-asked" hidden>{hidden}</div></div>'
+        ("workflow", asked.workflow), ("page", found.page)))
+    return f'<div id="runs-list">{note}{listed}<div id="runs-asked" hidden>{hidden}</div></div>'
 
 
 def _link(label: str, at: str) -> str:
@@ -199,17 +199,17 @@ def _track(line: Line, place: Place) -> str:
 
 def _name_form(line: Line, asked: Asked, drawn: Drawn) -> str:
     at, cancel = escape(drawn.url(f"/runs/{quote(line.key)}/rename")), escape(drawn.url(asked.query()))
-    return (f'<form class="edit" method="post" action="{at}" hx-post="{at}" {SWAP} {INCLUDE}>'
+    return (f'<form class="edit" method="post" action="{at}" hx-post="{at}" {WHOLE} {INCLUDE}>'
             f'<label class="sr" for="name-{escape(line.key)}">New name of {escape(line.title)}</label>'
             f'<input class="input" id="name-{escape(line.key)}" name="title" value="{escape(line.title)}" '
             f'maxlength="{NAME_MOST}" autocomplete="off" autofocus>'
             '<button class="btn solid" type="submit">Save</button>'
-            f'<a class="btn ghost" href="{cancel}" hx-get="{cancel}" {SWAP}>Cancel</a></form>')
+            f'<a class="btn ghost" href="{cancel}" hx-get="{cancel}" {WHOLE}>Cancel</a></form>')
 
 
 def _act(drawn: Drawn, at: str, label: str, said: str) -> str:
     at = escape(drawn.url(at))
-    return (f'<form method="post" action="{at}" hx-post="{at}" {SWAP} {INCLUDE}>'
+    return (f'<form method="post" action="{at}" hx-post="{at}" {SWAP} {ASKED}>'
             f'<button class="btn line sm" type="submit" aria-label="{escape(said)}">{label}</button></form>')
 
 
@@ -218,8 +218,8 @@ def Toast(text: str, keys: Sequence[str], drawn: Drawn) -> str:
     at = escape(drawn.url("/runs/restore"))
     hidden = "".join(f'<input type="hidden" name="run" value="{escape(key)}">' for key in keys)
     close = escape(drawn.url("/runs"))
-    return (f'<div class="pop toast"><span>{escape(text)}</span><form method="post" action="{at}" hx-post="{at}" {SWAP} '
-            f'{INCLUDE}>{hidden}<button class="btn ghost sm" type="submit">Undo</button></form>'
+    return (f'<div class="pop toast"><span>{escape(text)}</span><form method="post" action="{at}" hx-post="{at}" '
+            f'{SWAP} {ASKED}>{hidden}<button class="btn ghost sm" type="submit">Undo</button></form>'
             f'<a class="btn icon sm" href="{close}" hx-get="/runs/toast" hx-target="closest .toast" '
             f'hx-swap="outerHTML" aria-label="Close">{icon("x", small=True)}</a></div>')
 
@@ -241,4 +241,4 @@ def _import(drawn: Drawn, problem: str) -> str:
 def runs_changed() -> str:
     """What the stream sends when some run has changed: the list that is open is asked for anew, row by row."""
     return ('<hx-partial hx-target="#runs-live" hx-swap="innerHTML settle:0"><div hx-get="/runs/rows" '
-            f'{INCLUDE} hx-trigger="load" {SWAP} hx-sync="closest .live:replace"></div></hx-partial>')
+            f'{ASKED} hx-trigger="load" {SWAP} hx-sync="closest .live:replace"></div></hx-partial>')

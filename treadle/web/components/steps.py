@@ -55,7 +55,8 @@ class Refusal:
     """A form that comes back: what was typed in each field, and why. `status` 422: a value; 409: somebody was faster.
 
     `sent`: the name of the file that came with a field. `errors`: a sentence by the name of its field, "" for the form
-    as a whole. `fault`: what is wrong with the author's check of it.
+    as a whole. `fault`: what is wrong with the author's check of it. `said`: the words of the
+    button of an approval, which is perhaps not drawn any more.
     """
 
     slug: str
@@ -65,6 +66,7 @@ class Refusal:
     sent: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     fault: PluginError | None = None
+    said: str = ""
 
 
 def run_path(run: Run) -> str:
@@ -165,7 +167,9 @@ def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal |
         shown = Things(step.approve.what, step.approve.number, base=base, url=drawn.url)
         yes, no = escape(step.approve.yes), escape(step.approve.no)
         buttons = (f'<button class="btn solid" type="submit" name="value" value="yes">{yes}</button>'
-                   f'<button class="btn line" type="submit" name="value" value="no">{no}</button>')
+                   f'<button class="btn line" type="submit" name="value" value="no">{no}</button>'
+                   f'<input type="hidden" name="said.yes" value="{yes}">'
+                   f'<input type="hidden" name="said.no" value="{no}">')
         inside = (f'<div class="card-head">{heading(step, focus=drawn.focus)}</div>'
                   f'<div class="card-body">{problem}<div class="full shown-all">{shown}</div></div>'
                   f'{form}<div class="card-foot">{buttons}{note}</div></form>')
@@ -260,8 +264,8 @@ def _twice(view: RunView, step: Step, drawn: Drawn, refusal: Refusal) -> str:
 
 def OutdatedCard(run: Run, drawn: Drawn, refusal: Refusal) -> str:
     """A form whose step the run no longer asks: what was typed is shown, so that it can be copied."""
-    mine = "\n".join([*refusal.sent.values(), *(text for texts in refusal.typed.values() for text in texts)]
-                     ) or "No answer"
+    typed = [*refusal.sent.values(), *(text for texts in refusal.typed.values() for text in texts)]
+    mine = refusal.said or "\n".join(typed) or "No answer"
     return (
         '<li class="step active decide" id="outdated"><span class="mark">–</span><section class="card" '
         f'aria-labelledby="outdated-h"><div class="card-head"><h2 id="outdated-h"{can_take_focus(True)}>'

@@ -55,7 +55,7 @@ def _asked(web: Web, fields: dict[str, list[str]] | None = None) -> Asked:
 
     turned = first("page")
     return Asked(first("q"), first("state"), first("workflow"), int(turned) if turned.isdecimal() and len(turned) < 8
-                 else 1, first("edit"), first("pick"))
+                 else 1, first("rename"), first("pick"))
 
 
 def _places(web: Web) -> dict[str, Place]:
@@ -71,10 +71,14 @@ def _find(web: Web, asked: Asked) -> Listing:
     return web.core.archive.list(state=asked.state, endpoint=asked.workflow, query=asked.q, page=asked.page)
 
 
-def _list(web: Web, asked: Asked, toast: str | None = None) -> Response:
-    """The list alone, with what else in the page goes with it."""
-    found = _find(web, asked)
-    parts = [RunList(found, asked, _places(web), drawn_for(web)),
+def _list(web: Web, asked: Asked, toast: str | None = None, *, keys: str = "") -> Response:
+    """The list alone, with what else in the page goes with it. `keys`: of the rows that are shown, by commas: they
+    stay where they are, and what is newer is told, not drawn."""
+    found, new = _find(web, asked), 0
+    if shown := [key for key in keys.split(",") if key][:200]:
+        new = sum(line.key not in shown for line in found.lines) if asked.page == 1 else 0
+        found = found._replace(lines=web.core.archive.lines(shown))
+    parts = [RunList(found, asked, _places(web), drawn_for(web), newer=new),
              f'<hx-partial hx-target="#runs-seg" hx-swap="outerMorph settle:0">{Segments(found, asked)}</hx-partial>']
     if toast is not None:
         parts.append(f'<hx-partial hx-target="#toast" hx-swap="innerHTML settle:0">{toast}</hx-partial>')
@@ -85,7 +89,7 @@ def _list(web: Web, asked: Asked, toast: str | None = None) -> Response:
 async def runs(web: Web, deleted: str = "") -> Response:
     """All runs, or those that are looked for. `deleted`: keys, by commas, of which a toast tells."""
     asked = _asked(web)
-    if web.fragment and "run-list" in web.request.headers.get("hx-target", ""):
+    if web.fragment and "runs-list" in web.request.headers.get("hx-target", ""):
         return _list(web, asked)
     return await _page(web, asked, toast=_toast(web, deleted.split(",")) if deleted else "")
 
@@ -115,17 +119,9 @@ async def no_toast() -> Response:
 async def rows(web: Web, keys: str = "") -> Response:
     """The same rows as they are now, in the order in which they are read; what is newer is told, not drawn.
 
-    With `edit`, that row is a form.
+    A row whose name is being typed stays as it is, as it is not morphed.
     """
-    asked = _asked(web)
-    shown = [key for key in keys.split(",") if key][:200]
-    found = _find(web, asked)
-    new = sum(line.key not in shown for line in found.lines) if shown and asked.page == 1 else 0
-    if shown:
-        found = found._replace(lines=web.core.archive.lines(shown))
-    html = RunList(found, asked, _places(web), drawn_for(web), newer=new)
-    return HTMLResponse(f'{html}<hx-partial hx-target="#runs-seg" hx-swap="outerMorph settle:0">'
-                        f"{Segments(found, asked)}</hx-partial>")
+    return _list(web, _asked(web), keys=keys)
 
 
 # changes: plain routes, as the fields of a list are read by the one reader
@@ -144,8 +140,7 @@ async def rename(request: Request) -> Response:
         await web.core.archive.rename(key, fields.get("title", [""])[-1])
     except InvalidAnswer as error:
         return await _name_page(web, key, fields.get("title", [""])[-1], error.message)
-    if web.fragment and "run-list" in request.headers.get("hx-target", ""):
-        fields.pop("edit", None)
+    if web.fragment and "runs-list" in request.headers.get("hx-target", ""):
         return _list(web, _asked(web, fields))
     to = run_at(web.core.archive.line(key)) if "to" in fields else _asked(web, fields).query()
     return RedirectResponse(web.url(to), status_code=303)
@@ -159,8 +154,8 @@ async def delete(request: Request) -> Response:
     if not keys:
         raise Refused("No run is selected.", hint="Select those to delete.")
     gone = await web.core.archive.delete(keys[:200])
-    if web.fragment and "run-list" in request.headers.get("hx-target", ""):
-        return _list(web, _asked(web, fields), _toast(web, [*gone]))
+    if web.fragment and "runs-list" in request.headers.get("hx-target", ""):
+        return _list(web, _asked(web, fields), _toast(web, [*gone]), keys=fields.get("keys", [""])[-1])
     return RedirectResponse(web.url(f"/runs?deleted={quote(','.join(gone))}"), status_code=303)
 
 
@@ -172,8 +167,8 @@ async def restore(request: Request) -> Response:
     back = await web.core.archive.restore(keys[:200])
     if not back:
         raise Conflict("There is nothing to bring back.", hint="A run that was deleted is kept for a day.")
-    if web.fragment and "run-list" in request.headers.get("hx-target", ""):
-        return _list(web, _asked(web, fields), "")
+    if web.fragment and "runs-list" in request.headers.get("hx-target", ""):
+        return _list(web, _asked(web, fields), "", keys=fields.get("keys", [""])[-1])
     to = run_at(web.core.archive.line(back[0])) if "to" in fields else "/runs"
     return RedirectResponse(web.url(to), status_code=303)
 

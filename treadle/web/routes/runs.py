@@ -119,7 +119,8 @@ def _refusal(step: Step | None, slug: str, answers: Answers,
     if isinstance(error, InvalidAnswer):
         known = error.fields if "value" not in specs else {}
         errors = {f"value.{name}" if name else "": text for name, text in known.items()} or {"value": said}
-    return Refusal(slug, typed, said, 409 if isinstance(error, Conflict) else 422, sent, errors)
+    button = str(answers.get(f"said.{answers.get('value', [''])[-1]}", [""])[-1])
+    return Refusal(slug, typed, said, 409 if isinstance(error, Conflict) else 422, sent, errors, said=button[:200])
 
 
 @ar.post("/runs/{key}/revert/{slug}")
