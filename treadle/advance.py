@@ -78,29 +78,32 @@ class Advancing(Reading):
         with self._feed.change() if begins or adopts else self._unseen(view.form_rev) as rev:
             if self._steps.rev(key) != view.form_rev or self.get(key).state != "open":
                 return self.get(key).state == "open"  # answered or reverted meanwhile: draw that
-            self._place(view, rev, usable)
+            begun = self._place(view, rev, usable)
+            more = (begins or adopts) and not begun
             self._db.execute("UPDATE runs SET advance_due = ?, complete = ?, version = ?, rev = max(rev, ?), "
                              "title = iif(named, title, ?) WHERE key = ?",
-                             (int(begins or adopts), int(drawing.finished), view.workflow.code, rev, view.title, key))
-        if step is not None and step.state == "running" and not adopts and self.jobs is not None:
-            self.jobs.start(key, step.id, step, view.workflow)
-        return begins or adopts
+                             (int(more), int(drawing.finished), view.workflow.code, rev, view.title, key))
+        if step is not None and (begun or (step.state == "running" and not adopts)) and self.jobs is not None:
+            self.jobs.start(key, begun or step.id, step, view.workflow)
+        return more
 
-    def _place(self, view: RunView, rev: int, usable: Sequence[tuple[int, int, int]]) -> None:
-        """The rows of a drawing: where each step stands in it, and that of the open one."""
+    def _place(self, view: RunView, rev: int, usable: Sequence[tuple[int, int, int]]) -> int:
+        """The rows of a drawing: where each step stands in it, and that of the open one. The id of one that is to run
+        from now on, else 0."""
         assert view.run is not None
         key, step = view.run.key, view.drawing.open
         self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (key,))
         self._steps.place(key, [item for item in view.drawing.items if isinstance(item, Step)])
         if step is None:
-            return
+            return 0
         if step.work is None:
             self._steps.open(key, step, rev)
         elif step.state == "open":
-            self._steps.begin(key, step, rev, code=view.workflow.code, at=self._clock.now(), usable=usable)
+            return self._steps.begin(key, step, rev, code=view.workflow.code, at=self._clock.now(), usable=usable)
         elif not step.code or step.state == "failed":  # tried again, it is with the newest code
             self._db.execute("UPDATE steps SET version = iif(state = 'failed', '', ?), rev = ? WHERE id = ?",
                              (view.workflow.code, rev, step.id))
+        return 0
 
     async def _seal(self, key: str) -> None:
         """Say what is in the lists that are done, by which whatever is made of them is known."""

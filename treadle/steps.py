@@ -134,8 +134,9 @@ class Steps:
         self.insert(run, step, "done", rev, value=value, by=by, at=at)
 
     def begin(self, run: str, step: Step, rev: int, *, code: str, at: float,
-              usable: Sequence[tuple[int, int, int]]) -> None:
-        """What is to run: with the result it had for these arguments, or with those of its items, or from nothing."""
+              usable: Sequence[tuple[int, int, int]]) -> int:
+        """What is to run: with the result it had for these arguments, or with those of its items, or from nothing.
+        The id of its row; 0 where the result is used again."""
         assert step.work is not None
         self.retire(run, step, rev=rev, spent=step.work.digest)
         found = self._db.first(f"SELECT id FROM steps WHERE {HERE} AND kind = ? AND digest = ? AND state = 'reverted' "
@@ -144,11 +145,12 @@ class Steps:
         if found is not None:
             self._db.execute("UPDATE steps SET state = 'done', undo = 0, position = ?, slug = ?, rev = ? WHERE id = ?",
                              (step.number, step.slug, rev, found["id"]))
-            return
+            return 0
         id = self.insert(run, step, "running", rev, code=code, at=at)
         self._db.connection.executemany(
             "INSERT INTO items (step, number, digest, state, value) SELECT ?, ?, digest, 'done', value FROM items "
             "WHERE step = ? AND number = ?", [(id, *each) for each in usable])
+        return id
 
     def insert(self, run: str, step: Step, state: str, rev: int, *, value: str | None = None, by: str = "person",
                code: str = "", at: float) -> int:
