@@ -8,6 +8,7 @@ import time
 import pytest_asyncio
 
 from tests.browser.conftest import connected, eventually
+from tests.browser.test_pages import violations
 from tests.harness import Server
 
 HELLO = '''from treadle import workflow
@@ -21,6 +22,23 @@ async def hello(ui):
 
 def hello(title="Hello", message="Who are you?"):
     return HELLO.format(title=title, message=message)
+
+
+OTHERS = '''from treadle import Table, page, tool, workflow
+
+@workflow("Crawl", message="m", needs=["network: example.org", "files", "model"])
+async def crawl(ui):
+    await ui.ask("Site", str)
+    raise ValueError("no")
+
+@tool
+def shout(text: str) -> str:
+    return text.upper()
+
+@page("About")
+def about(ui):
+    ui.show("What this is.", Table([{"n": 1}]))
+'''
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -82,3 +100,27 @@ async def test_a_run_that_is_open_follows_too(own, windows, watch, page):
     file.write_text(hello().replace('"Your town", str', '"Your town", str, help="Where you live."'))
     await page.locator(".hint", has_text="Where you live.").wait_for()
     assert await town.input_value() == "Ro"
+
+
+async def test_the_cards_and_pages_of_plugins_have_no_violation_and_fit_a_phone(own, windows, watch, page):
+    folder = own.folder / "plugins"
+    (folder / "050_others.py").write_text(OTHERS)
+    (folder / "060_broken.py").write_text("import a_package_of_nobody")
+    (folder / "070_broken_too.py").write_text("1 / 0")
+    await page.goto("/")
+    await connected(page)
+    await page.locator(".places .card", has_text="Broken too").wait_for()
+    await page.goto("/crawl")
+    await page.locator("#f-site").fill("x")
+    await page.locator(".card-foot .btn.solid").click()
+    await page.locator("#failed").wait_for()
+    await page.locator("#failed summary").click()
+    run = page.url
+    await page.set_viewport_size({"width": 320, "height": 640})
+    for path, scheme in ((run, "dark"), ("/crawl", "light"), ("/broken", "light"), ("/broken_too", "dark"),
+                         ("/shout", ""), ("/about", "")):
+        await page.emulate_media(color_scheme=scheme or None, reduced_motion="reduce")
+        await page.goto(path)
+        assert (path, await violations(page) if scheme else []) == (path, [])
+        main = "document.getElementById('main')"
+        assert await page.evaluate(f"{main}.scrollWidth <= {main}.clientWidth"), path

@@ -59,7 +59,7 @@ async def new_page(web: Web, endpoint: str, refusal: Refusal | None = None, *, c
 
 async def author_page(web: Web, item: Page) -> Response:
     """A page of an author's components, drawn anew each time."""
-    drawing = await replay(item, (), open_file=web.core.files.get, twice=web.core.settings.dev)
+    drawing = await replay(item, (), open_file=web.core.files.get)
     if drawing.open is not None:
         drawing = Drawing(error=PluginError("A page asks nothing", file=item.file, line=drawing.open.line,
                                             hint="What asks is a workflow: declare it with @workflow."))

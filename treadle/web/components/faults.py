@@ -97,8 +97,8 @@ def _Missing(error: MissingPackage, name: str) -> str:
     """The package, and the command; the plugin is loaded anew as soon as it is there."""
     return (f'<section class="card sec" id="{name}" aria-label="Package not installed"><div class="card-head">'
             f"<h2>{escape(error.message)}</h2><p>Install it, and this page opens by itself.</p></div>"
-            f'<div class="card-body"><div class="cmd full"><code id="{name}-cmd">{escape(error.hint)}</code>'
-            f'<button class="btn icon sm" type="button" data-copy="{name}-cmd" aria-label="Copy the command">'
+            f'<div class="card-body"><div class="cmd full"><code id="{name}-cmd" tabindex="0">{escape(error.hint)}'
+            f'</code><button class="btn icon sm" type="button" data-copy="{name}-cmd" aria-label="Copy the command">'
             f'{icon("copy", small=True)}</button></div></div></section>')
 
 
