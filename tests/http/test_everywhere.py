@@ -1,4 +1,4 @@
-"""One workflow, four ways: forms without a browser, the command line, JSON, the model's tools. The same run is stored."""
+"""One workflow, four ways: forms without a browser, the command line, JSON, tools. The same run is stored."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MINE, THEIRS = "Keyword,Volume\nred shoes,100\nboots,50\n", "Keyword,Volume\nboo
 LISTS = {"Other lists": 1, ("Name", 0): "You", ("Name", 1): "Them", ("Export", 0): ("mine.csv", MINE),
          ("Export", 1): ("theirs.csv", THEIRS), "Compare by": "Keyword", "Priority": "Volume",
          "What makes two the same": "The text, in small letters"}
-NETWORK = {"Requests a second": 20, "Private networks": True}
+NETWORK = {"requests_a_second": 20, "private_networks": True}
 BESIDE = {"spaces": "Trim spaces, and make one of several"}  # texts of options that have another value
 SAID = "A title\nFirst part\nSecond part"  # what the model says to everything
 
@@ -40,9 +40,8 @@ ANSWERS = {
     "introduction": {"Your name": "Ada", "What brings you here": "Look around", "Your decision": True,
                      "The assistant": False, "One step back": True},
     "hello": {"Your name": "Ada Löve", "Greeting": True},
-    "site_crawl": {"Address": "SITE/list/9", "Pages": 10, "Depth": 2, **NETWORK},
-    "url_check": {"Source": "Paste a list", "URLs": "SITE/a\nSITE/old\nSITE/missing", "robots.txt": "Keep to it",
-                  **NETWORK},
+    "site_crawl": {"Address": "SITE/list/9", "Limits": {"pages": 10, "depth": 2, **NETWORK}},
+    "url_check": {"Source": "Paste a list", "URLs": "SITE/a\nSITE/old\nSITE/missing", "Manner": NETWORK},
     "url_counts": {"Source": "Upload a file", "URLs": ("urls.txt", "https://a.example/\nhttps://a.example/x?y=1\n"),
                    "Duplicates": "Count every line"},
     "parameter_buster": {"Log or list": ("access.log", LOG), "Block": ["sid"]},
