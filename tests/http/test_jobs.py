@@ -240,12 +240,13 @@ async def test_the_list_is_polled_cheaply_and_acts(client, core, lab):
     assert 'http-equiv="refresh"' in (await client.get("/jobs")).text
 
 
-async def test_a_job_that_ended_leaves_the_list_after_an_hour(client, core, clock, lab):
+async def test_a_job_that_ended_leaves_the_list_after_a_while(client, core, clock, lab, monkeypatch):
+    monkeypatch.setattr("treadle.web.job_rows.KEPT_S", 150.0)
     await begin(client, lab)
     await client.post(f"/runs/{KEY}/jobs/read/stop")
-    await clock.advance(3500)
-    assert "58 min ago" in (await client.get("/jobs")).text
-    await clock.advance(200)
+    await clock.advance(130)
+    assert "2 min ago" in (await client.get("/jobs")).text
+    await clock.advance(30)
     assert "No job is running." in (await client.get("/jobs")).text
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from ..core import Core
 from ..drawing import WORKS, Step
 from ..errors import NotFound
+from ..jobs import Live
 from ..jobs_llm import WAITS
 from ..runs import RunView
 from .components.bell import Line
@@ -30,22 +31,32 @@ def seen(core: Core, step: Step, view: RunView) -> Seen:
     row = core.db.first("SELECT started_at, answered_at, log, details FROM steps WHERE id = ?", (step.id,))
     if row is None or step.work is None:
         return Seen()
-    counts = {each["state"]: each["n"] for each in core.db.rows(
-        "SELECT state, count(*) AS n FROM items WHERE step = ? GROUP BY state", (step.id,))}
+    live = core.jobs.live(step.id)
+    done, failed = _counts(core, step, live)
     items: list[Item] = []
     if step.state != "done" and step.work.items is not None:
         found = "SELECT number, state, value, error FROM items WHERE step = ? AND state = ? ORDER BY number"
-        rows = [*core.db.rows(f"{found} DESC LIMIT ?", (step.id, "done", NEWEST)),
-                *core.db.rows(f"{found} LIMIT ?", (step.id, "failed", FAILED))]
+        rows = core.db.rows(f"{found} DESC LIMIT ?", (step.id, "done", NEWEST))
+        if live is None:
+            rows += core.db.rows(f"{found} LIMIT ?", (step.id, "failed", FAILED))
         items = [Item(each["number"], each["state"], each["value"], each["error"]) for each in rows]
-    live = core.jobs.live(step.id)
     waits = live is not None and live.text == WAITS
-    return Seen(counts.get("done", 0), counts.get("failed", 0), live, row["started_at"], row["answered_at"],
-                row["log"].splitlines(), row["details"], items,
-                newer=view.newer,
+    return Seen(done, failed, live, row["started_at"], row["answered_at"], row["log"].splitlines(), row["details"],
+                items, newer=view.newer,
                 waits=f"{WAITS}; this step goes on when one is ready." if waits else "",
                 written=live.written if live is not None and step.work.schema is None else "",
                 model=core.llm.status.chosen or "", advice=core.jobs.advice(step.id))
+
+
+def _counts(core: Core, step: Step, live: Live | None) -> tuple[int, int]:
+    """How many items are done, and how many failed. Of what runs this is known: it is asked for twice a second."""
+    if live is not None:
+        return int(live.done) - live.failed, live.failed
+    if step.work is None or step.work.items is None:
+        return 0, 0
+    counts = {each["state"]: each["n"] for each in core.db.rows(
+        "SELECT state, count(*) AS n FROM items WHERE step = ? GROUP BY state", (step.id,))}
+    return counts.get("done", 0), counts.get("failed", 0)
 
 
 async def results(core: Core, step: Step) -> Sequence[Item]:

@@ -162,7 +162,7 @@ def _log(lines: Sequence[str]) -> str:
 
 
 def _out(name: str, text: str) -> str:
-    return f'<div class="out"><pre tabindex="0" role="region" aria-label="{name}">{text}</pre></div>'
+    return f'<div class="out" tabindex="0" role="region" aria-label="{name}"><pre>{text}</pre></div>'
 
 
 def _fold(title: str, inside: str, *, opened: bool = False) -> str:
@@ -279,7 +279,8 @@ def called(work: Work, number: int) -> str:
 
 def _done(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
     assert step.work is not None
-    took = f" in {span(seen.ended_at - seen.started_at)}" if seen.started_at and seen.ended_at else ""
+    seconds = seen.ended_at - seen.started_at if seen.started_at and seen.ended_at else 0.0
+    took = f" in {span(seconds)}" if seconds >= 1 and not isinstance(step.value, str) else ""
     if step.work.items is not None:
         text = f"<b>{seen.done:,}</b> {'result' if seen.done == 1 else 'results'}"
         text += f", {seen.failed:,} failed" if seen.failed else ""
