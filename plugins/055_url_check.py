@@ -1,6 +1,7 @@
 """Check a list of URLs: status, redirect chain, title, canonical, robots."""
 
 from collections import Counter
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Literal
 
@@ -13,20 +14,28 @@ from ._urls import read
 MOST = 10_000
 
 
+@dataclass
+class Manner:
+    """How the sites are asked."""
+
+    requests_a_second: Annotated[int, Range(1, 20)] = 2
+    keep_to_robots_txt: bool = True
+    private_networks: bool = False
+
+
 @workflow("URL check", message="Give me a list of URLs; I check status, redirects, title and robots of each.",
           about="Checks thousands of URLs: status, redirect chain, title, canonical and robots. Can be stopped, and "
                 "goes on where it was.", icon="list-checks", training="url_check.md", needs=["network"],
-          steps=["Source", "URLs", "Requests a second", "robots.txt", "Private networks", "Check"])
+          steps=["Source", "URLs", "Manner", "Check"])
 async def url_check(ui: Ui) -> None:
     source = await ui.ask("Source", Literal["Paste a list", "Upload a file"])
     kind = LongText if source == "Paste a list" else Upload
     given = await ui.ask("URLs", kind, check=checkable, help=f"One in each line, CSV or a sitemap; up to {MOST:,}.")
     urls = list(dict.fromkeys(address(url.text) for url in read(given).urls))
-    speed = await ui.ask("Requests a second", Annotated[int, Range(1, 20)], default=2, help="To one host.")
-    robots = await ui.ask("robots.txt", Literal["Keep to it", "The sites are mine: leave it out"], default="Keep to it")
-    private = await ui.ask("Private networks", bool, default=False,
-                           help="Also fetch from this computer and its network. Leave it out for the public web.")
-    rules = Rules(float(speed), private, robots == "Keep to it")
+    how = await ui.form(
+        "Manner", Manner, help="Requests are counted for each host. Leave robots.txt out only for sites of your own. "
+        "Private networks are this computer and those around it: leave them out for the public web.")
+    rules = Rules(float(how.requests_a_second), how.private_networks, how.keep_to_robots_txt)
     found = await ui.each("Check", urls, partial(check, rules=rules), workers=8, retries=1, failed="keep")
     verdicts = Counter(row["verdict"] for row in found.ok)
     ui.show(f"**{len(found):,} URLs checked.** " + ", ".join(f"{count:,} {name}" for name, count in

@@ -121,7 +121,7 @@ def graph(start: str, rounds: Sequence[Sequence[Visit]], most: int) -> dict[str,
     shown = sorted((each for each in visits if not each["hops"]), key=lambda each: -links_to[each["url"]])[:most]
     known = {each["url"] for each in shown}
     site = site_of(start)
-    return {"nodes": [{"id": each["url"], "label": each["url"].removeprefix(site) or "/", "size": links_to[each["url"]],
+    return {"nodes": [{"id": each["url"], "label": each["url"].removeprefix(site) or "/",
                        "group": "broken" if each["error"] or each["status"] >= 400 else "page"} for each in shown],
             "edges": [[each["url"], link] for each in shown for link in each["links"]
                       if link in known and link != each["url"]][:5_000]}

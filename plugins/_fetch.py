@@ -6,11 +6,12 @@ import threading
 import time
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.robotparser import RobotFileParser
 
-import httpx
+if TYPE_CHECKING:
+    import httpx
 
 AGENT = "Treadle/1.0 (a person's own crawler; it reads robots.txt)"
 MOST_BYTES = 3_000_000  # of a page that are read
@@ -60,6 +61,8 @@ def fetch(url: str, rules: Rules, *, read: Read = "html") -> Page:
 
     It waits until its host may be asked again, at most 20 s for each answer, and reads 3 MB at most.
     """
+    import httpx  # what costs something to import comes when a page is fetched, not at the start of the server
+
     page = Page(url, final=url, chain=[])
     began = time.monotonic()
     try:
@@ -118,8 +121,10 @@ def _answer(page: Page, rules: Rules, *, read: Read) -> None:
 
 
 @cache
-def client() -> httpx.Client:
+def client() -> "httpx.Client":
     """The one client: no proxy of the environment, no cookies kept, redirects are ours."""
+    import httpx
+
     return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False,
                         limits=httpx.Limits(max_connections=20, max_keepalive_connections=20))
 
@@ -200,6 +205,8 @@ def _robots(scheme: str, netloc: str, rules: Rules) -> RobotFileParser:
 
 def robots_sitemaps(url: str, rules: Rules) -> list[str]:
     """The sitemaps that the robots.txt of a host names."""
+    import httpx
+
     parts = urlsplit(url)
     try:
         return list(_robots(parts.scheme, parts.netloc, rules).site_maps() or [])  # the caller may empty it
@@ -225,6 +232,8 @@ def cleaned(url: str) -> str:
 
 def sentence(error: Exception) -> str:
     """What a person is told of a connection that failed."""
+    import httpx
+
     text = str(error) or type(error).__name__
     if "CERTIFICATE" in text.upper() or "SSL" in text.upper():
         return f"The certificate or the encryption is not right: {text[:150]}"

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
-from bs4 import BeautifulSoup, Tag
-
 from ._fetch import Page, cleaned
 
 LINKS = 2_000    # of one page that are kept
@@ -33,6 +31,8 @@ def read(page: Page) -> Read:
     said = [headers.get("x-robots-tag", "")]
     if not page.html or not page.body:
         return Read("", "", ", ".join(filter(None, said)), "", [])
+    from bs4 import Tag
+
     soup = soup_of(page)
     base_tag = soup.find("base", href=True)
     base = urljoin(page.final, str(base_tag["href"])) if isinstance(base_tag, Tag) else page.final
@@ -51,6 +51,8 @@ def read(page: Page) -> Read:
 
 def soup_of(page: Page) -> Any:
     """The page as a tree. Its encoding is that of the header, else of its own mark."""
+    from bs4 import BeautifulSoup  # imported when a page is read, not at the start of the server
+
     charset = re.search(r"charset=[\"']?([\w-]+)", (page.headers or {}).get("content-type", ""), re.IGNORECASE)
     return BeautifulSoup(page.body, "html.parser", from_encoding=charset[1] if charset else None)
 
@@ -58,7 +60,7 @@ def soup_of(page: Page) -> Any:
 def title_of(soup: Any) -> str:
     """The title in one line."""
     tag = soup.find("title")
-    return " ".join(tag.get_text().split())[:TITLE] if isinstance(tag, Tag) else ""
+    return " ".join(tag.get_text().split())[:TITLE] if tag is not None else ""
 
 
 def joined(base: str, link: str) -> str:

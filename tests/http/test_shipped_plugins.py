@@ -11,8 +11,8 @@ import pytest
 from tests.site import Site, running
 from treadle.errors import InvalidAnswer
 
-CRAWL = {"Pages": 100, "Depth": 20, "Requests a second": 20, "Private networks": True}
-CHECK = {"Source": "Paste a list", "Requests a second": 20, "robots.txt": "Keep to it", "Private networks": True}
+LIMITS = {"pages": 100, "depth": 20, "requests_a_second": 20, "private_networks": True}
+CHECK = {"Source": "Paste a list", "Manner": {"requests_a_second": 20, "private_networks": True}}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def written(path: Path, text: str) -> Path:
 
 
 def test_a_crawl_finds_what_is_broken_redirected_and_lonely(run, site):
-    r = run("site_crawl", {"Address": site.url, **CRAWL})
+    r = run("site_crawl", {"Address": site.url, "Limits": LIMITS})
     assert r.waiting_for is None, r
     sheets = r.exports["crawl.xlsx"]
     assert {row["url"].removeprefix(site.url) for row in sheets["orphans"]} == {"/orphan"}
@@ -42,7 +42,7 @@ def test_a_crawl_finds_what_is_broken_redirected_and_lonely(run, site):
 
 def test_a_crawl_of_this_computer_is_refused_unless_it_is_allowed(run, site):
     before = len(site.requests)
-    r = run("site_crawl", {"Address": site.url, **CRAWL, "Private networks": False})
+    r = run("site_crawl", {"Address": site.url, "Limits": LIMITS | {"private_networks": False}})
     assert "private network" in r.exports["crawl.xlsx"]["broken"][0]["why"]
     assert len(site.requests) == before
 
