@@ -33,7 +33,7 @@ LAYERS = [
     "plugins_folders", "plugins",
     "plugins_watch", "checking", "answers", "facts", "drawings", "run", "advance", "runs",
     "importers", "archive_files", "archive", "commands", "conversation", "narrator", "tools",
-    "context", "replies", "core", "testing", "cli",
+    "context", "drafts", "replies", "core", "testing", "cli",
 ]
 LATE = {"httpx", "ollama", "pydantic", "pygments", "nh3", "sqlite_utils", "markdown_it", "mdit_py_plugins"}
 WEB_ONLY = {"fasthtml", "starlette", "uvicorn", "fastcore"}

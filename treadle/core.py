@@ -13,6 +13,7 @@ from .config import Settings
 from .context import Context
 from .conversation import Conversations
 from .db import Database
+from .drafts import Drafts
 from .feed import Feed
 from .files import Files
 from .folder import DataFolder
@@ -49,8 +50,10 @@ class Core:
         self.context = Context(self.conversations, self.plugins, self.runs)
         self.tools = Tools(self.commands, self.runs, self.plugins, self.feed)
         self.replies = Replies(self.conversations, self.llm, self.context, self.tools, clock, self.tasks, self.db)
+        self.drafts = Drafts(self.runs, self.llm, self.context, self.tasks)
         self.narrator = Narrator(self.db, self.feed, clock, self.tasks, self.plugins, self.conversations,
                                  settle_s=settings.settle_s)
+        self.llm.redact = self.secrets.redact
         self.runs.jobs, self.runs.fork, self.archive.stop = self.jobs, self.archive.fork, self.jobs.stop
         self.jobs.advance, self.jobs.messages = self.runs.advance, self.context.step
         self.watch.on_reload = self.runs.reloaded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any, Literal
@@ -58,6 +58,7 @@ class Llm:
         self._libraries: asyncio.Future[None] | None = None
         self._silent = 0
         self._said_until = 0.0
+        self.redact: Callable[[str], str] = str  # the core puts in what takes secrets out of what is sent
         self.status = ModelStatus(address=self._address(), chosen=self._read("model.chosen"))
         if settings.demo:
             self.status = ModelStatus("demo", address="", models=(InstalledModel(demo.NAME, 0),), chosen=demo.NAME)
@@ -251,7 +252,9 @@ class Llm:
         first, address = True, self.status.address
         try:
             await self._import()
-            body = request(messages, model, window=WINDOW, format=format, tools=tools)
+            told = [{**each, "content": self.redact(str(each["content"]))} if "content" in each else each
+                    for each in messages]
+            body = request(told, model, window=WINDOW, format=format, tools=tools)
             async with aclosing(post_lines(address, "/api/chat", body, clock=self._clock, first_s=FIRST_S,
                                            idle_s=IDLE_S)) as lines:
                 async for line in lines:

@@ -114,7 +114,8 @@ def _for_run(web: Web, view: RunView, drawn: Drawn) -> Drawn:
     step = view.drawing.open
     upload = upload_id(view.run.key, step.slug, view.form_rev) if step is not None else ""
     told = web.core.archive.history(view.run.key, limit=FOLDED)
-    return replace(_explained(view, drawn), upload=upload, history=HistoryFold(view.run.key, told, drawn))
+    return replace(_explained(view, drawn), upload=upload, history=HistoryFold(view.run.key, told, drawn),
+                   draft=web.core.drafts.of(view), model_ready=web.core.llm.status.ready)
 
 
 def _explained(view: RunView, drawn: Drawn) -> Drawn:

@@ -9,11 +9,13 @@ from html import escape
 from urllib.parse import quote
 
 from ...answers import fields_of, proposals
+from ...drafts import Draft, Drafts
 from ...errors import PluginError
 from ...fields import FormSpec, Secret
 from ...files import File, megabytes
 from ...replay import Step
 from ...runs import Run, RunView, summary
+from .drafts import DraftAct, DraftLine
 from .fields import Field, State
 from .icons import icon
 from .shows import Things, prose
@@ -33,8 +35,8 @@ class Drawn:
     `focus`: after an answer, the next field takes the focus. `check`: when it is in the page, it asks once whether it
     is still the newest, as the stream may have told of a change before it was there. `held`: it shows an answer that
     was not stored, and stays until the person decides. `upload`: the id of an upload this form may send. `client_id`:
-    that of a run not begun. `reference`: finds an error in the log. `before`: what stands
-    above the first step. `history`: what stands under it.
+    that of a run not begun. `reference`: finds an error in the log. `before`: what stands above the first step.
+    `history`: what stands under it. `draft`: what the model has written of the open answer; `model_ready`: it could.
     """
 
     url: Callable[[str], str]
@@ -48,6 +50,8 @@ class Drawn:
     reference: str = ""
     before: str = ""
     history: str = ""
+    draft: Draft | None = None
+    model_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,11 @@ class Refusal:
 def run_path(run: Run) -> str:
     """The address of a run's page."""
     return f"/{quote(run.endpoint)}/{quote(run.key)}"
+
+
+def draft_at(run: Run, step: Step) -> str:
+    """The address of the draft of a question."""
+    return f"/runs/{quote(run.key)}/drafts/{quote(step.slug)}"
 
 
 def run_id(run: Run, drawn: Drawn) -> str:
@@ -174,19 +183,25 @@ def _open(view: RunView, step: Step, base: str, drawn: Drawn, refusal: Refusal |
                   f'<div class="card-body">{problem}<div class="full shown-all">{shown}</div></div>'
                   f'{form}<div class="card-foot">{buttons}{note}</div></form>')
         return card(step, "active decide", str(step.number), inside)
-    verb = "Start" if view.run is None else "Save"
+    verb, line, act = "Start" if view.run is None else "Save", "", ""
+    if view.run is not None and Drafts.asked(view) is step:
+        at, ready = drawn.url(draft_at(view.run, step)), drawn.model_ready
+        line = DraftLine(step.slug, at, drawn.draft, ready=ready)
+        act = DraftAct(step.slug, view.run.key, at, drawn.draft, ready=ready)
     said = prose(step.field.help) if isinstance(step.field, FormSpec) and step.field.help else ""
     inside = (f'{form}<div class="card-head">{heading(step)}{said}</div>'
-              f'<div class="card-body">{problem}{_fields(view, step, drawn, refusal)}</div>'
-              f'<div class="card-foot"><button class="btn solid" type="submit">{verb}</button>{note}</div></form>')
+              f'<div class="card-body">{problem}{open_fields(view, step, drawn, refusal)}{line}</div>'
+              f'<div class="card-foot"><button class="btn solid" type="submit">{verb}</button>{act}{note}</div></form>')
     return card(step, "active", str(step.number), inside)
 
 
-def _fields(view: RunView, step: Step, drawn: Drawn, refusal: Refusal | None) -> str:
+def open_fields(view: RunView, step: Step, drawn: Drawn, refusal: Refusal | None) -> str:
     """The fields of a question, with what was typed where a form comes back. The first bad one takes the focus."""
     specs, values = fields_of(step), proposals(step)
     errors = refusal.errors if refusal is not None and refusal.status == 422 else {}
     focused = next((name for name in specs if name in errors), next(iter(specs)))
+    if drawn.draft is not None and not drawn.draft.taken and values.get("value") is None:
+        values["value"] = drawn.draft.text
     drawing = ""
     for number, (name, spec) in enumerate(specs.items()):
         waiting = view.pending.get(name)
