@@ -208,3 +208,23 @@ async def blocks(path):
     """Holds the loop until the file is there."""
     while not Path(path).exists():
         time.sleep(0.01)  # noqa: ASYNC251 - the point of it
+
+
+def says_much(n, progress: Progress):
+    for line in range(n):
+        print("line", line)
+    progress(n, n, "said")
+
+
+def a_long_list(n) -> list[dict]:
+    return many(n)
+
+
+def a_picture(n):
+    return as_bytes(str(n))
+
+
+def hangs(path):
+    """For ever, and says that it has begun."""
+    Path(path).touch()
+    time.sleep(600)

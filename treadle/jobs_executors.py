@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
+import sys
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
+from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .jobs_calls import Over, call
@@ -43,8 +46,8 @@ class Executors:
         """Wait until a call could begin at once, so that its limit of time counts what it takes itself."""
         if on == "process":
             await self._room.acquire()
-            if self._pool is None:
-                self._pool = await self.in_thread(self._processes, self._size)
+            if "treadle.jobs_processes" not in sys.modules:
+                await self.in_thread(import_module, "treadle.jobs_processes")
         elif on == "cluster" and self._cluster is not None:
             await self._cluster.ready(self.in_thread)
 
@@ -62,44 +65,47 @@ class Executors:
         return await self._process(fn, args, said, over, alone)
 
     async def _process(self, fn: Any, args: tuple[Any, ...], said: Said, over: Over, alone: bool) -> Result:
-        from .jobs_processes import packed
+        from .jobs_processes import Processes, packed
 
-        loop, pool, future = asyncio.get_running_loop(), self._pool, None
+        loop, pool, future, slot = asyncio.get_running_loop(), self._pool, None, 0
         try:
             blob = await self.in_thread(packed, fn, args)
-            if alone or pool is None:
-                pool = await self.in_thread(self._processes, 1)
-            future = await self.in_thread(pool.submit, blob, said, over)
-            return await asyncio.wrap_future(future)
+            if alone:
+                pool = Processes(1, self._code)
+            elif (pool := self._pool) is None:
+                pool = self._pool = Processes(self._size, self._code)
+            future, slot = await self.in_thread(pool.submit, blob, said, over)
+            result, reports = await asyncio.wrap_future(future)
+            await pool.heard(slot, reports)
+            return result
         except (BrokenExecutor, asyncio.CancelledError) as error:
-            if isinstance(error, asyncio.CancelledError) and _cancelled():
+            if (isinstance(error, asyncio.CancelledError) and _cancelled()) or pool is None:
                 raise
-            if pool is self._pool:
-                self._pool = None
-            if pool is not None:
-                pool.close()
-            return Result("broken", value=str(id(pool)))
+            self._let_go(pool)
+            return Result("broken", value=str(pool.number))
         except (pickle.PicklingError, AttributeError, TypeError, ValueError, RecursionError) as error:
             return Result("failed", error=f"This call cannot be sent to another process: {error}.")
         finally:
-            if alone and pool is not None and pool is not self._pool:
+            if alone and pool is not None:
                 pool.close()
-            if future is None or future.done():
+            if future is None or pool is None:
                 self._room.release()
+            elif future.done():
+                self._ended(pool, slot)
             else:  # it was given up, and holds its worker until it ends
                 self._given_up += 1
-                future.add_done_callback(lambda _: loop.call_soon_threadsafe(self._ended))
-                if self._given_up >= self._size and pool is not None:
-                    self._pool = None
-                    pool.close()
+                future.add_done_callback(lambda _: _on(loop, self._ended, pool, slot, 1))
+                if self._given_up >= self._size:
+                    self._let_go(pool)
 
-    def _processes(self, size: int) -> Processes:
-        from .jobs_processes import Processes
+    def _let_go(self, pool: Processes) -> None:
+        if pool is self._pool:
+            self._pool = None
+        pool.close()
 
-        return Processes(size, self._code)
-
-    def _ended(self) -> None:
-        self._given_up -= 1
+    def _ended(self, pool: Processes, slot: int, given_up: int = 0) -> None:
+        pool.free(slot)
+        self._given_up -= given_up
         self._room.release()
 
     def close(self) -> None:
@@ -108,6 +114,11 @@ class Executors:
             self._pool.close()
         if self._cluster is not None:
             self._cluster.close()
+
+
+def _on(loop: asyncio.AbstractEventLoop, fn: Callable[..., None], *args: Any) -> None:
+    with suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(fn, *args)
 
 
 def _cancelled() -> bool:

@@ -5,6 +5,7 @@ A forked one would keep the server's lock and its port. Imported when the first 
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import io
 import json
@@ -16,6 +17,7 @@ import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import suppress
 from importlib import import_module
+from itertools import count
 from multiprocessing import connection
 from operator import attrgetter
 from typing import Any
@@ -28,6 +30,8 @@ from .progress import Said
 
 TELL_S = 0.1   # seconds between two reports of a worker
 CALLS = 4_096  # at a time in one pool
+
+_numbers = count()
 
 
 class _Pickler(pickle.Pickler):
@@ -61,29 +65,37 @@ class Processes:
 
     def __init__(self, size: int, code: str) -> None:
         """`code`: the folder in which the workers find the sources of plugins."""
+        self.number = next(_numbers)
         spawn = multiprocessing.get_context("spawn")  # a forked one would keep our lock and our port
         self._reader, self._writer = spawn.Pipe(duplex=False)
         self._flags = spawn.RawArray("b", CALLS)
         self._free = list(range(CALLS))
-        self._said: dict[int, Said] = {}
+        self._calls: dict[int, list[Any]] = {}  # by slot: to what it speaks, and how many reports of it have come
         self._pool = ProcessPoolExecutor(size, spawn, _begin, (self._writer, spawn.Lock(), self._flags, code))
         threading.Thread(target=self._hear, daemon=True, name="workers").start()
 
-    def submit(self, blob: bytes, said: Said, over: Over) -> Future[Result]:
-        """Run what `packed` has packed. Raises `BrokenProcessPool`. Takes milliseconds when it starts a process."""
+    def submit(self, blob: bytes, said: Said, over: Over) -> tuple[Future[tuple[Result, int]], int]:
+        """Run what `packed` has packed: the result and the number of its reports, and a slot to be given to `free`.
+        Raises `BrokenProcessPool`. Takes milliseconds when it starts a process."""
         slot = self._free.pop()
-        self._said[slot] = said
+        self._calls[slot] = [said, 0]
         over.share(self._flags, slot)
         try:
-            future = self._pool.submit(_work, slot, blob)
+            return self._pool.submit(_work, slot, blob), slot
         except BaseException:
-            self._ended(slot)
+            self.free(slot)
             raise
-        future.add_done_callback(lambda _: self._ended(slot))
-        return future
 
-    def _ended(self, slot: int) -> None:
-        self._said.pop(slot, None)
+    async def heard(self, slot: int, reports: int) -> None:
+        """Wait until all reports of a call have come, as they take another way than its result."""
+        for _ in range(500):
+            if self._calls[slot][1] >= reports:
+                return
+            await asyncio.sleep(0.001)
+
+    def free(self, slot: int) -> None:
+        """Its call has ended, and nothing more of it counts."""
+        self._calls.pop(slot, None)
         self._free.insert(0, slot)
 
     def _hear(self) -> None:
@@ -91,9 +103,11 @@ class Processes:
         with suppress(EOFError, OSError, ValueError, TypeError):
             while True:
                 slot, done, total, text, lines = json.loads(self._reader.recv_bytes())
-                if (said := self._said.get(slot)) is not None:
+                if (call := self._calls.get(slot)) is not None:
+                    said = call[0]
                     said.done, said.total, said.text = done, total, text
                     said.log.extend(lines)
+                    call[1] += 1
 
     def close(self) -> None:
         """End the workers, whatever they do."""
@@ -126,30 +140,31 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _work(slot: int, blob: bytes) -> Result:
+def _work(slot: int, blob: bytes) -> tuple[Result, int]:
     writer, lock, flags = _tell
-    said, ended = Said(), threading.Event()
+    said, ended, reports = Said(), threading.Event(), 0
 
     def tell() -> None:
-        told: Any = (0, None, "", 0)
+        nonlocal reports
+        before: Any = (0, None, "")
         last = False
         while not last:
             last = ended.wait(TELL_S)
             lines = [said.log.popleft() for _ in range(len(said.log))]
-            now = (said.done, said.total, said.text, len(lines))
-            if lines or now != told:
-                told = (*now[:3], 0)
-                with lock, suppress(OSError, ValueError):
-                    writer.send_bytes(json.dumps([slot, *now[:3], lines]).encode())
+            now = (said.done, said.total, said.text)
+            if lines or now != before:
+                before = now
+                with lock:
+                    writer.send_bytes(json.dumps([slot, *now, lines]).encode())
+                reports += 1
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
     try:
         fn, args = pickle.loads(blob)
+        result = call(fn, args, said, lambda: bool(flags[slot]))
     except BaseException as error:  # noqa: BLE001 - a module that fails when it is imported
-        return Result("failed", error=f"{type(error).__name__}: {error}")
-    else:
-        return call(fn, args, said, lambda: bool(flags[slot]))
-    finally:
-        ended.set()
-        teller.join()
+        result = Result("failed", error=f"{type(error).__name__}: {error}")
+    ended.set()
+    teller.join()
+    return result, reports

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests import working
@@ -107,3 +109,71 @@ async def test_a_process_killed_once_loses_nothing(fleet, tmp_path):
     id = fleet.job(working.dies_once, str(tmp_path / "was"), on="process")
     row = await until(lambda: (row := fleet.row(id))["state"] != "running" and row, within=30)
     assert (row["state"], row["value"]) == ("done", '"done"')
+
+
+async def test_all_that_a_process_says_is_in_the_log_when_it_has_ended(fleet):
+    for n in range(5):
+        id = fleet.job(working.says_much, 20, label=f"Work{n}", on="process")
+        await ended(fleet, id)
+        assert fleet.row(id)["log"].splitlines() == [*(f"line {line}" for line in range(20)), "said"]
+
+
+async def test_processes_that_hang_and_were_stopped_make_room_for_others(fleet, tmp_path):
+    size = fleet.jobs._executors._size
+    for n in range(size):
+        fleet.job(working.hangs, str(tmp_path / str(n)), label=f"Hang{n}", on="process")
+    await until(lambda: all((tmp_path / str(n)).exists() for n in range(size)), within=20)
+    for n in range(size):
+        await fleet.jobs.stop(fleet.run, f"hang{n}")
+    row = await until(lambda id=fleet.job(working.double, 1, on="process"):
+                      (row := fleet.row(id))["state"] != "running" and row, within=20)
+    assert row["value"] == "2"
+
+
+async def test_what_cannot_be_sent_to_a_process_is_said(fleet):
+    row = await ended(fleet, fleet.job(lambda: 1, on="process"), "failed")
+    assert "cannot be sent to another process" in row["error"]
+
+
+# --- results that are no JSON, and disks that refuse
+
+async def test_bytes_become_a_file_of_the_run(fleet, files):
+    id = fleet.job(working.a_picture, 1)
+    file = files.get(json.loads((await ended(fleet, id))["value"])["file"])
+    assert (file.name, file.path.read_bytes(), files.belongs(file.id, fleet.run)) == ("work.png", b"\x89PNG1", True)
+    id = fleet.each([1, 2], working.a_picture, label="All")
+    await ended(fleet, id)
+    names = [files.get(json.loads(value)["file"]).name for *_, value in fleet.items(id)]
+    assert names == ["all-1.png", "all-2.png"]
+    assert not fleet.db.rows("SELECT 1 FROM files WHERE kept = 0")
+
+
+async def test_a_long_list_is_kept_by_row(fleet):
+    id = fleet.job(working.a_long_list, 12_000)
+    row = await until(lambda: (row := fleet.row(id))["state"] != "running" and row)
+    assert (row["state"], row["value"], len(fleet.items(id))) == ("done", None, 12_000)
+
+
+async def test_what_a_full_disk_refused_is_saved_when_there_is_room(fleet, clock):
+    id = fleet.job(working.long_text, 500_000)
+    fleet.db.execute(f"PRAGMA max_page_count = {fleet.db.one('PRAGMA page_count')[0]}")
+    await until(lambda: clock.sleeping)
+    assert fleet.row(id)["state"] == "running"
+    fleet.db.execute("PRAGMA max_page_count = 1000000")
+    await clock.advance(1)
+    await ended(fleet, id)
+
+
+async def test_failed_keep_goes_on_without_asking(fleet):
+    id = fleet.each([1, 2], working.odd_only, failed="keep")
+    await ended(fleet, id)
+    assert [state for _, state, _ in fleet.items(id)] == ["done", "failed"]
+
+
+async def test_no_more_than_workers_run_at_a_time(fleet, tmp_path):
+    id = fleet.each([str(tmp_path / "go")] * 9, working.waits, workers=3)
+    await until(lambda: len(fleet.items(id)) == 3)
+    assert len(fleet.items(id)) == 3
+    (tmp_path / "go").touch()
+    await ended(fleet, id)
+    assert len(fleet.items(id)) == 9
