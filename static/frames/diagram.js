@@ -23,6 +23,7 @@
     const picture = box.querySelector("svg");
     picture.setAttribute("role", "img");
     picture.setAttribute("aria-label", title);
+    Object.assign(box, {tabIndex: 0, role: "group", ariaLabel: title});
     picture.style.minInlineSize = `min(${picture.viewBox.baseVal.width}px, 520px)`; // a phone scrolls it
   };
   drawn(draw);

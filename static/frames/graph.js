@@ -156,7 +156,7 @@
   tools.append(find);
   button("−", "Zoom out", () => zoomBy(1 / 1.3));
   button("+", "Zoom in", () => zoomBy(1.3));
-  button("Fit", "Show all of it", fit);
+  button("Fit", "Fit all of it", fit);
   groups.forEach((group) => {
     const key = html("span", {className: "key"});
     const sign = make("svg", {viewBox: "-8 -8 16 16", "aria-hidden": true});

@@ -62,7 +62,9 @@ class Asset:
     @cached_property
     def zipped(self) -> bytes | None:
         """The body in gzip, or None for what is compressed already."""
-        return None if self.name.endswith(".woff2") else gzip.compress(self.body, 9, mtime=0)
+        if self.name.endswith(".woff2"):
+            return None
+        return gzip.compress(self.body, 6 if self.name in LATE else 9, mtime=0)
 
     def response(self, request: Request) -> Response:
         headers = {"cache-control": FOREVER, "vary": "accept-encoding"}
