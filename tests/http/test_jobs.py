@@ -56,7 +56,7 @@ async def card(client, slug: str):
 
 
 def buttons(node) -> list[str]:
-    return [each.text for each in node.walk() if each.tag == "button"]
+    return [each.text for each in node.walk() if each.tag == "button" and "data-copy" not in each.attrs]
 
 
 # -- a card in each state

@@ -19,6 +19,7 @@ from .icons import icon
 from .steps import Drawn
 
 FRAME = re.compile(r'  File ".*", line \d+, in .*')  # a line of a traceback that quotes no value
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")  # what a sentence of ours quotes may be a value
 SAVING = "Saving the file draws this page again. Runs that are under way keep the last good version."
 
 
@@ -51,14 +52,21 @@ def report(error: PluginError, place: Workflow | Broken, *, reference: str = "",
     """What to send to the author: versions, where it failed and what kind of error it was. No value of anybody's: an
     exception may quote one, so its words are left out."""
     code = getattr(place, "code", "")
+    kind = QUOTED.sub("…", error.message).partition(":")[0][:80]
     at = f"{error.file or place.file}{f', line {error.line}' if error.line else ''}"
     lines = [f"Treadle {VERSION}, Python {platform.python_version()}, {platform.system()}",
              f"Plugin: {place.endpoint}, {place.file}{f', {code}' if code else ''}",
-             f"Error: {error.message.partition(':')[0][:80]}, {at}",
+             f"Error: {kind}, {at}",
              f"Time: {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(now))}"]
     if reference:
         lines.append(f"Reference: {reference}")
     return "\n".join(lines + [line for line in error.details.splitlines() if FRAME.fullmatch(line)])
+
+
+def JobReport(view: RunView, step: Step, details: str, drawn: Drawn) -> str:
+    """The report of a step that ran and failed."""
+    error = PluginError(step.error, file=view.workflow.file, details=details)
+    return Report(report(error, view.workflow, now=drawn.now), typed_so_far(view), name=f"report-{step.slug}")
 
 
 def Report(text: str, typed: list[tuple[str, str]], *, name: str = "report") -> str:

@@ -20,6 +20,7 @@ from ...files import File, megabytes
 from ...jobs import Live
 from ...runs import Run, RunView
 from ...shows import Table
+from .faults import JobReport
 from .icons import icon
 from .shows import TableForm
 from .steps import SUMMARY, Act, Drawn, WaitCard, card, heading, one_line
@@ -72,7 +73,7 @@ def JobCard(view: RunView, step: Step, base: str, drawn: Drawn, seen: Seen) -> s
         return _done(run, step, drawn, seen)
     if step.state in ("running", "open") and not locked:
         return _running(run, step, base, drawn, seen)
-    return _ended(run, step, base, drawn, seen, locked=locked)
+    return _ended(view, run, step, base, drawn, seen, locked=locked)
 
 
 def _verb(step: Step, verb: str) -> str:
@@ -170,7 +171,7 @@ def _fold(title: str, inside: str, *, opened: bool = False) -> str:
             f'{icon("chevron-right", small=True)}{title}</summary>{inside}</details></div>')
 
 
-def _ended(run: Run, step: Step, base: str, drawn: Drawn, seen: Seen, *, locked: bool) -> str:
+def _ended(view: RunView, run: Run, step: Step, base: str, drawn: Drawn, seen: Seen, *, locked: bool) -> str:
     """Stopped, or failed: what happened in the first line, and how it goes on."""
     assert step.work is not None
     each, stopped = step.work.items is not None, step.state != "failed"
@@ -186,6 +187,8 @@ def _ended(run: Run, step: Step, base: str, drawn: Drawn, seen: Seen, *, locked:
     body += _log(seen.log)
     if seen.details and drawn.author:
         body += _fold("Traceback, for the author", _out("Traceback", escape(seen.details)))
+    if not stopped:
+        body += JobReport(view, step, seen.details, drawn)
     acts = "" if locked else _ways(run, step, drawn, seen, stopped=stopped)
     note = f"{'Stopped' if stopped else 'Failed'} at {_clock(seen.ended_at)}" if seen.ended_at else ""
     inside = (f'<div class="card-head">{heading(step, focus=drawn.focus)}<p>{escape(first)}</p></div>'
