@@ -162,6 +162,17 @@ def test_a_new_plugin_passes_check_and_its_test(shell):
     assert shell("check", "link_check").stdout == "No problem was found.\n"
 
 
+def test_a_notebook_becomes_a_plugin_that_passes_check(shell):
+    written = shell("import-notebook", ROOT / "tests" / "notebooks" / "magics.ipynb")
+    assert written.returncode == 0 and "_magics.py" in written.stdout
+    assert "left out: cell 2: !pip install requests" in written.stdout
+    assert shell("check", "magics").stdout == "No problem was found.\n"
+    (shell.folder / "no.ipynb").write_text("[]")
+    refused = shell("import-notebook", "no.ipynb")
+    assert refused.returncode == 1 and "no notebook" in refused.stderr
+    assert shell("import-notebook", "nothing.ipynb").returncode == 2
+
+
 def test_check_names_each_problem_in_one_line(shell):
     (shell.plugins / "900_early.py").write_text(
         "from treadle import workflow\n@workflow('Early', message='m')\nasync def early(ui):\n    1 / 0\n")
