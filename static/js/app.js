@@ -185,6 +185,8 @@ const arrived = () => {
   start.focus({preventScroll: true});
 };
 // ---- requests
+const STEP = "[aria-current=step]";
+let within; // the step the focus is in
 const touched = new WeakSet(); // fields of runs in which somebody typed
 hx("config-request", ({ctx}, event) => {
   const value = text()?.value;
@@ -208,7 +210,7 @@ hx("after-request", ({ctx}, event) => {
   else if (ctx.sent && status >= 400) unsent(ctx.sent, status === 409 ? "busy" : "unsent", plain);
   else if (from.id === "cancel" && status === 200) putBack(ctx.text);
   else if (plain && from.closest("#chat")) tell("unsent", plain);
-  else return;
+  else if (status < 400 || !/^every/.test(from.getAttribute("hx-trigger"))) return;
   event.preventDefault(); // not to be swapped
 });
 hx("error", ({ctx}) => {
@@ -230,6 +232,7 @@ hx("before-swap", ({ctx, tasks}, event) => {
       && all("[id]", target).some((field) => touched.has(field)
         && !fragment.getElementById(field.id))) event.preventDefault();
   }
+  within = document.activeElement.closest(STEP);
   if (log && ctx.sourceElement.closest("#earlier")) fromEnd = log.scrollHeight - log.scrollTop;
 });
 hx("after-swap", ({ctx}) => {
@@ -238,6 +241,8 @@ hx("after-swap", ({ctx}) => {
     log.scrollTop = log.scrollHeight - fromEnd;
   }
   fromEnd = 0;
+  if (within && document.activeElement === document.body) // a job has ended under the focus
+    $(`${STEP} :is([tabindex], input:not([type=hidden]), textarea, select)`)?.focus();
   if (ctx.target?.id === "ended") ended();
   if (mine(byId("act"))) hush("busy");
   if (ctx.target?.id !== "main") return;

@@ -81,6 +81,29 @@ async def test_stop_and_go_on_by_keyboard_with_the_focus_in_the_card(page, lab):
     await page.locator("#step-read").get_by_role("button", name="Stop").click()
 
 
+async def test_the_focus_goes_along_when_a_job_ends_under_it(page, lab):
+    (lab / "well").touch()
+    await begin(page, lab)
+    await expect(page.locator("#step-read-h")).to_be_focused()
+    (lab / "read").touch()
+    await expect(page.locator("#step-check-h")).to_be_focused()
+    await page.locator("#text").press_sequentially("else")  # who is elsewhere stays there
+    (lab / "check").touch()
+    await page.locator("#f-note").wait_for()
+    await expect(page.locator("#text")).to_be_focused()
+
+
+async def test_what_is_polled_stays_as_it_is_when_the_server_refuses(page, watch, lab):
+    watch.expect("401")
+    await begin(page, lab)
+    async with page.expect_response(lambda answer: answer.status == 401):
+        await page.route("**/jobs/read?*", lambda route: route.fulfill(status=401, body="<p>Sign in</p>"))
+    await page.unroute_all()
+    await expect(page.locator("#step-read")).to_contain_text("3 of 50")
+    await page.locator("#step-read").get_by_role("button", name="Stop").click()
+    await expect(page.locator("#step-read")).to_contain_text("Stopped")
+
+
 async def test_the_bell_counts_elsewhere_and_its_panel_is_polled_only_while_open(page, watch, windows, lab):
     other = await (await windows.new()).new_page()
     await page.goto("/")
