@@ -18,11 +18,11 @@ from .fields_form import FormSpec, Question
 from .fields_parse import WHOLE_LIMIT
 from .fields_spec import FieldSpec, Kind, OpenFile, Secret, constraints, file_ids, references
 from .files import FileId
-from .text import one_line
+from .text import one_line, storable
 
-__all__ = ["WHOLE_LIMIT", "Accept", "Email", "FieldSpec", "FileId", "FormSpec", "Json", "LongText", "Markdown",
-           "OpenFile", "Question", "Range", "Secret", "Upload", "Url", "choice", "field", "file_ids", "form",
-           "references"]
+__all__ = ["LABEL_LENGTH", "WHOLE_LIMIT", "Accept", "Email", "FieldSpec", "FileId", "FormSpec", "Json", "LongText",
+           "Markdown", "OpenFile", "Question", "Range", "Secret", "Upload", "Url", "choice", "field", "file_ids",
+           "form", "references"]
 
 LongText = NewType("LongText", str)  # text of several lines
 Markdown = NewType("Markdown", str)  # the same, written as Markdown
@@ -98,7 +98,7 @@ _PLAIN: list[tuple[Any, Kind]] = [
 def field(label: str, hint: Any, *, default: Any = None, help: str = "", placeholder: str = "",
           max_length: int | None = None) -> FieldSpec:
     """Describe the field for one question. Raises `TypeError` that names what cannot be asked for."""
-    _labelled(label)
+    _labelled(label, help, placeholder)
     known = _described(hint) if _hashable(hint) else _describe(hint)
     if isinstance(known, str):
         raise TypeError(known.format(label=repr(label)))
@@ -115,7 +115,6 @@ def choice(label: str, options: Sequence[str] | Mapping[Any, str], *, many: bool
 
     `many`: several may be chosen, at least `least`. Raises `TypeError` that names what is wrong.
     """
-    _labelled(label)
     if isinstance(options, str | bytes) or not isinstance(options, Sequence | Mapping):
         raise TypeError(f"The options of {label!r} are a list of texts or a dict of value to text.")
     values = tuple(options)
@@ -125,6 +124,7 @@ def choice(label: str, options: Sequence[str] | Mapping[Any, str], *, many: bool
     for value, text in zip(values, texts, strict=True):
         if not isinstance(text, str) or not text.strip() or not isinstance(value, str | int | float | Enum):
             raise TypeError(f"The options of {label!r} are texts or numbers, each with a text; {value!r:.80} is not.")
+    _labelled(label, help, *texts)
     if len(set(texts)) < len(texts):
         raise TypeError(f"Two options of {label!r} have the same text.")
     if not many and least:
@@ -141,7 +141,7 @@ def form(label: str, model: Any, *, default: Any = None, help: str = "") -> Form
 
     Raises `TypeError` that names what cannot be asked for.
     """
-    _labelled(label)
+    _labelled(label, help)
     if not isinstance(model, type) or not (dataclasses.is_dataclass(model) or hasattr(model, "__pydantic_fields__")):
         raise TypeError(f"form({label!r}) needs a dataclass or a pydantic model, not {_name(model)}.")
     known = _fields(model)
@@ -158,10 +158,13 @@ def form(label: str, model: Any, *, default: Any = None, help: str = "") -> Form
     return replace(spec, fields=changed)
 
 
-def _labelled(label: Any) -> None:
+def _labelled(label: Any, *texts: str) -> None:
+    """What stands beside a field can be shown, and is no page long."""
     if isinstance(label, str) and len(label) > LABEL_LENGTH:
         raise TypeError(f"The label {one_line(label, 40)!r} is {len(label):,} characters; the limit is {LABEL_LENGTH}. "
                         "Put the rest into help=.")
+    if any(storable(text) != text for text in texts):
+        raise TypeError(f"A text beside {label!r} holds half a character, which cannot be shown.")
 
 
 def _with_default(spec: FieldSpec) -> FieldSpec:

@@ -10,6 +10,7 @@ from typing import Any
 from .db import Database
 from .files import Files
 from .jobs_results import Result
+from .text import without_secrets
 
 SLICE = 50_000  # bytes of rows read or written before others get their turn
 CHUNK = 200     # rows written before they do
@@ -117,7 +118,8 @@ class Items:
 
     def _row(self, number: int, result: Result) -> tuple[Any, ...]:
         return (self._step, number, self._digests[number], result.state,
-                result.value if result.state == "done" else None, result.error, result.details, 0)
+                result.value if result.state == "done" else None, without_secrets(result.error),
+                without_secrets(result.details), 0)
 
     def _count(self, state: str) -> None:
         self.done += state == "done"

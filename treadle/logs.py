@@ -19,6 +19,8 @@ from loguru import logger
 
 from .errors import Refused, TreadleError
 from .folder import private
+from .text import hide as hide
+from .text import without_secrets
 
 if TYPE_CHECKING:
     from loguru import Record
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 FILE_SIZE = "2 MB"
 FILES_KEPT = 5
 
-_hidden: list[str] = []
 _STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
                      "\U000e0000-\U000e0fff]")
 
@@ -40,11 +41,6 @@ def begin(folder: Path | None) -> None:
         logger.add(folder / "treadle.log", format=_line, level="INFO", backtrace=False, diagnose=False, delay=True,
                    rotation=FILE_SIZE, retention=FILES_KEPT, opener=private, encoding="utf-8")
     logging.basicConfig(handlers=[_Routed()], level=logging.WARNING, force=True)
-
-
-def hide(secret: str) -> None:
-    """Never write `secret`, wherever it may turn up."""
-    _hidden.append(secret)
 
 
 def _line(record: Record) -> str:
@@ -61,8 +57,7 @@ def _patch(record: Record) -> None:
 
 def _clean(text: str) -> str:
     """Without secrets; what would steer a terminal, end a line or turn it around is escaped. Newlines stay."""
-    for secret in _hidden:
-        text = text.replace(secret, "...")
+    text = without_secrets(text)
     return text if text.isprintable() else _STEERS.sub(lambda sign: ascii(sign.group())[1:-1], text)
 
 

@@ -7,14 +7,17 @@ one stops it. Nothing here writes, and no error of an author's code comes out as
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Annotated, Any, get_origin
 from weakref import WeakKeyDictionary
 
 from .drawing import Approve, Drawing, Export, Show, Step, Stored
 from .errors import InvalidAnswer, NotFound, PluginError
 from .fields import OpenFile, references
+from .fields_parse import prepare
+from .text import storable
 from .ui import Halt, Ui
 from .worker import GIVE_UP_S, Call, Ended, Overdue, blame, folder_of, shown
 from .workflow import Author, Workflow
@@ -23,6 +26,8 @@ __all__ = ["Approve", "Drawing", "Export", "Show", "Step", "Stored", "Ui", "repl
 
 DEADLINE_S = 1.0        # seconds for one drawing
 CHECK_DEADLINE_S = 5.0  # seconds for an author's check of one answer
+
+CHECKED = frozenset({"form", "Annotated"})  # names in a workflow's code that pydantic will be needed for
 
 FOREIGN = "A workflow can await nothing but ui"
 FOREIGN_HINT = "Between two questions there is nothing to wait for: a drawing ends within a second."
@@ -113,6 +118,7 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
     not done after `deadline_s` is not replayed again until its file changes; its thread is given `give_up_s` to end.
     One replay of a workflow runs at a time. Cancelling leaves it to its deadline.
     """
+    await _prepare(workflow)
     while (other := _running.get(workflow.fn)) is not None:
         await asyncio.wait({other})
     if (late := _overdue.get(workflow.fn)) is not None:  # a copy: whoever raises it adds a traceback
@@ -127,6 +133,14 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
     _running[workflow.fn] = task
     task.add_done_callback(lambda _: _running.pop(workflow.fn, None))
     return await asyncio.shield(task)
+
+
+async def _prepare(workflow: Workflow) -> None:
+    """Where a workflow will need pydantic, it is imported before its time begins: that may take a second."""
+    if "pydantic" not in sys.modules and (code := getattr(workflow.fn, "__code__", None)) is not None:
+        known = workflow.fn.__globals__
+        if CHECKED & {*code.co_names} or any(get_origin(known.get(name)) is Annotated for name in code.co_names):
+            await asyncio.to_thread(prepare)
 
 
 async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str, Any], twice: bool,
@@ -182,7 +196,7 @@ async def run_check(step: Step, value: Any, *, deadline_s: float = CHECK_DEADLIN
         except InvalidAnswer:
             raise
         except ValueError as error:
-            raise InvalidAnswer(str(error) or "This answer was refused.", field="value") from error
+            raise InvalidAnswer(storable(str(error)) or "This answer was refused.", field="value") from error
         except Ended:
             raise
         except BaseException as error:

@@ -13,7 +13,7 @@ from . import logs
 from .errors import NotFound, StartError, StorageError
 from .fields_spec import SECRET, Secret, references
 
-SHORTEST = 4  # characters of a secret that is looked for in texts; what is shorter is in every other word
+SHORTEST = 6  # characters of a secret that is looked for in texts; what is shorter is in every other word
 HELD = 100
 GONE = "[secret]"  # what stands in its place
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 from . import calls
 from .drawing import Approve, Drawing, Executor, Export, Kind, Show, Step, Stored, Work
 from .errors import InvalidAnswer, NotFound
-from .fields import OpenFile, Question, Upload, choice, field, form
+from .fields import LABEL_LENGTH, OpenFile, Question, Upload, choice, field, form
 from .files import File
 from .results import Results
 from .shows import check as check_shown
@@ -286,6 +286,8 @@ class Ui:
             self._trace.append((*self._at, f"{kind} {label!r}", (key, traced)))
         if not isinstance(label, str) or not label.strip() or storable(label) != label:
             raise self._misuse("A step needs a label: a text.")
+        if len(label) > LABEL_LENGTH:
+            raise self._misuse(f"A label is {len(label):,} characters; the limit is {LABEL_LENGTH}.")
         name = (label, self._tried(_key_text, key))
         if name in self._seen:
             raise self._misuse(self._double(name))

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from .errors import MissingPackage, PluginError
-from .text import storable
+from .text import storable, without_secrets
 from .threads import THREADS
 
 T = TypeVar("T")
@@ -186,6 +186,10 @@ def _missing(error: ModuleNotFoundError) -> str:
     """The package that could be installed; "" where the author's own file is meant."""
     name = (error.name or "").partition(".")[0]
     return "" if name in ("treadle", "treadle_plugins") else name
+
+
+def _said(text: str) -> str:
+    return without_secrets(storable(text))
 
 
 def folder_of(fn: Any) -> str:
