@@ -169,7 +169,7 @@ class _Reader:
                 self._live.add(name)
             saved.steps.append(Step(row))
         elif kind == "item":
-            if not saved.steps or row["number"] in {item["number"] for item in saved.steps[-1].items[-1:]}:
+            if not saved.steps or any(row["number"] <= item["number"] for item in saved.steps[-1].items[-1:]):
                 raise _damaged(f"line {self._number} of its data is an item of no step")
             saved.steps[-1].items.append(row)
         elif kind == "history":
