@@ -173,3 +173,17 @@ async def test_each_of_the_gallery_draws_with_its_code(client, name):
     assert "could not be drawn" not in main.text
     for address in re.findall(r'(?:src|href)="(/frame/[^"]+)"', page.text):
         assert (await client.get(address.replace("&amp;", "&"))).status_code == 200
+
+
+async def test_every_field_of_the_gallery_is_drawn_and_answered_with_what_it_proposes(client):
+    fields = parse((await client.get("/field_gallery")).text).find("main").text
+    form = form_to((await client.get("/field_gallery")).text, "/runs/new/field_gallery")
+    path = (await submit(client, form)).headers["location"]
+    asked = 0
+    while found := [form for form in forms((await client.get(path)).text) if "/steps/" in form.attrs["action"]]:
+        decides = {"value": "yes"} if found[0].attrs["action"].endswith("/go") else {}
+        answer = await submit(client, found[0], **decides)
+        assert answer.status_code == 303, parse(answer.text).find("main").text
+        asked += 1
+    main = parse((await client.get(path)).text).find("main").text
+    assert asked == 24 and "Secret" in fields and "What the workflow was given" in main

@@ -14,7 +14,7 @@ from fasthtml.common import A, Button, Div, Img, P, Script, Svg, to_xml
 from tests.partials import parse
 from treadle.config import ROOT
 from treadle.files import File, FileId
-from treadle.shows import Code, Diagram, Download, Graph, Image, Table, kind
+from treadle.shows import Code, Diagram, Download, Graph, Image, Table, kind, pictures
 from treadle.shows.digest import digest
 from treadle.shows.pictures import picture
 from treadle.web.components.shows import Things
@@ -118,7 +118,8 @@ def test_rich_is_text_with_a_few_marks():
 
 
 @pytest.mark.parametrize(("thing", "kept", "gone"), [
-    (Div(P("text", id="main", style="color:red"), Script("alert(1)"), cls="facts"), 'class="facts"', ("script", "style", "main")),
+    (Div(P("text", id="main", style="color:red"), Script("alert(1)"), cls="facts"), 'class="facts"',
+     ("script", "style", "main")),
     (Button("press", hx_post="/x", onclick="alert(1)"), "press", ("button", "hx-post", "onclick")),
     (A("go", href="javascript:alert(1)"), "go", ("javascript",)),
     (A("go", href="/hello"), 'href="/hello"', ()),
@@ -135,7 +136,8 @@ def test_components_are_drawn_without_what_could_act(thing, kept, gone):
 def test_a_drawing_of_components_stays_a_drawing():
     from fasthtml.svg import Circle, Path
 
-    svg = Svg(Circle(5, cx=10, cy=10, fill="red"), Path(d="M0 0h5", stroke="url(https://example.org)"), viewBox="0 0 20 20")
+    svg = Svg(Circle(5, cx=10, cy=10, fill="red"), Path(d="M0 0h5", stroke="url(https://example.org)"),
+              viewBox="0 0 20 20")
     html = drawn(svg)
     assert 'viewBox="0 0 20 20"' in html and "<circle" in html and "example.org" not in html, to_xml(svg)
 
@@ -219,7 +221,8 @@ class TopLevelMixin(Chart):
     __module__ = "altair.vegalite"
 
 
-def test_a_chart_nothing_can_draw_says_which_command_installs_what_does():
+def test_a_chart_nothing_can_draw_says_which_command_installs_what_does(monkeypatch):
+    monkeypatch.setattr(pictures, "find_spec", lambda name: None)
     html = drawn(TopLevelMixin())
     assert "-m pip install vl-convert-python" in html and "mark" in html
 

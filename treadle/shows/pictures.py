@@ -24,6 +24,7 @@ ENDINGS = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif":
            "svg": "image/svg+xml"}
 MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"GIF8": "image/gif"}
 LARGE = 1_000_000  # bytes of an SVG; a figure that needs more is drawn as PNG
+HEAD = 65_536      # bytes of a file in which its size is looked for
 KEPT = 24          # drawings that are remembered
 _DRAWN: OrderedDict[str, Picture] = OrderedDict()
 _ONE = threading.Lock()  # matplotlib draws in one thread at a time: its fonts and its parser of formulas are shared
@@ -80,6 +81,15 @@ def title_of(thing: Any) -> str:
     if made_by(source, "altair", "TopLevelMixin"):
         return title if isinstance(title := getattr(source, "title", ""), str) and title else "Chart"
     return "Picture"
+
+
+def measured(thing: Any) -> Picture:
+    """`picture` for a page that only names it: of a file no more is read than where its size stands."""
+    source = source_of(thing)
+    if not isinstance(source, File):
+        return picture(thing)
+    with source.open("rb") as file:
+        return _sized(media_of(source), file.read(HEAD), source.sha256)
 
 
 def picture(thing: Any) -> Picture:

@@ -16,7 +16,7 @@ from fasthtml.common import to_xml
 from ...shows import Code, Diagram, Graph
 from ...shows.digest import digest
 from ...shows.frames import installs
-from ...shows.pictures import picture
+from ...shows.pictures import measured
 from ...shows.pictures import title_of as picture_title
 from ...shows.terminal import spans
 from ...text import one_line, storable
@@ -109,7 +109,7 @@ def Figure(thing: Any, how: str, n: int, *, base: str, url: Url) -> str:
     title = clean(title_of(thing))
     at = base.replace("/runs/", "/frame/", 1) + f"/{n}"
     if how == "picture":
-        drawn = picture(thing)
+        drawn = measured(thing)
         size = f' width="{drawn.width}" height="{drawn.height}"' if drawn.width and drawn.height else ""
         alt = clean(getattr(thing, "alt", "") or title)
         return _box(title, url(at), f'<img src="{escape(f"{at}?v={drawn.key}")}"{size} alt="{escape(alt)}">')
