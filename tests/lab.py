@@ -21,6 +21,8 @@ def read(where: str, progress: Progress) -> dict:
     while not Path(where, "read").exists():
         progress(3, 50, "Reading <pages>")
         time.sleep(0.002)
+    while Path(where, "deaf").exists():
+        time.sleep(0.002)
     if Path(where, "bad").exists():
         raise ValueError("The <site> gave no answer")
     return {"pages": 50}

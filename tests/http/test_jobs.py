@@ -125,6 +125,21 @@ async def test_stop_then_go_on(client, core, lab):
     await at(core, "read", "done")
 
 
+async def test_a_stopped_job_says_while_its_call_cannot_be_broken_off(client, core, lab):
+    for name in ("read", "deaf"):
+        (lab / name).touch()
+    await begin(client, lab)
+    await until(lambda: core.jobs.panel()[0].live.log)
+    await client.post(f"/runs/{KEY}/jobs/read/stop")
+    step = await card(client, "read")
+    assert "is still ending; its result is not used." in step.text and step.find("job-read") is not None
+    (lab / "deaf").unlink()
+    await until(lambda: not core.jobs.ending(core.db.one("SELECT id FROM steps WHERE slug = 'read'")["id"]))
+    ended = await client.get(step.find("job-read").attrs["hx-get"], headers=HX)
+    assert "still ending" not in ended.text and parse(ended.text).find("job-read") is None
+    assert state(core, "read") == "stopped"
+
+
 async def test_an_each_shows_its_newest_results_while_it_runs(client, core, lab):
     await checking(client, core, lab)
     step = await card(client, "check")

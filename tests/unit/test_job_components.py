@@ -74,7 +74,7 @@ def test_a_bar_is_drawn_only_where_something_is_known():
 def test_a_locked_run_offers_nothing():
     for state in ("running", "stopped", "failed", "done"):
         card = draw(step(state=state), Seen(), state="finished")
-        assert not [node for node in card.walk() if node.tag == "button"], state
+        assert not [node for node in card.walk() if node.tag == "form"], state
 
 
 def test_results_say_which_item_they_are_of_unless_they_hold_it():

@@ -45,7 +45,8 @@ def seen(core: Core, step: Step, view: RunView) -> Seen:
                 items, newer=view.newer,
                 waits=f"{WAITS}; this step goes on when one is ready." if waits else "",
                 written=live.written if live is not None and step.work.schema is None else "",
-                model=core.llm.status.chosen or "", advice=core.jobs.advice(step.id))
+                model=core.llm.status.chosen or "", advice=core.jobs.advice(step.id),
+                ending=live is None and core.jobs.ending(step.id))
 
 
 def _counts(core: Core, step: Step, live: Live | None) -> tuple[int, int]:

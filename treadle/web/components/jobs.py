@@ -46,7 +46,7 @@ class Item:
 class Seen:
     """What is seen of a job beside its step. `done`: items of an each that are done. `rows`: the newest first, then
     those that failed. `newer`: its file has changed since it began. `waits`: for what, in a sentence. `written`: by
-    `model` so far. `advice`: for its author, where it makes pages slow."""
+    `model` so far. `advice`: for its author, where it makes pages slow. `ending`: stopped, and not over yet."""
 
     done: int = 0
     failed: int = 0
@@ -61,6 +61,7 @@ class Seen:
     written: str = ""
     model: str = ""
     advice: str = ""
+    ending: bool = False
 
 
 def JobCard(view: RunView, step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
@@ -86,20 +87,31 @@ def _running(run: Run, step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
     body += _newest(step, base, drawn, seen)
     if seen.advice and drawn.author:
         body += f'<p class="hint full">For the author: {escape(seen.advice)}</p>'
-    if seen.newer:
-        act = Act(run, _verb(step, "renew"), "Use the new code", "line", drawn)
-        body += (f'<div class="notice full">{icon("info")}<p>The workflow has changed; this goes on with the code it '
-                 f'began with.</p><div class="acts">{act}</div></div>')
+    body += _newer(run, step, drawn, seen)
     since = f'<span class="note not-m">Since {_clock(seen.started_at)}</span>' if seen.started_at else ""
     inside = (f'<div class="card-head">{heading(step, focus=drawn.focus)}<p>{_words(step, seen)}</p></div>'
               f'{f"""<div class="card-body">{body}</div>""" if body else ""}<div class="card-foot">'
               f'{Act(run, _verb(step, "stop"), "Stop", "line", drawn, big=True)}{since}</div>')
-    at = f"{base}/jobs/{quote(step.slug)}?rev={run.rev}&seen={zlib.crc32(inside.encode()):x}"
-    poll = f'<div id="job-{step.slug}" hx-get="{escape(drawn.url(at))}" hx-target="#step-{step.slug}" {POLL}>'
+    inside = _polled(run, step, base, drawn, inside)
     if seen.waits:
-        mark = f'{icon("clock", small=True)}<span class="sr">Waiting</span>'
-        return card(step, "active stopped", mark, f"{poll}{inside}</div>")
-    return card(step, "active", str(step.number), f"{poll}{inside}</div>")
+        return card(step, "active stopped", f'{icon("clock", small=True)}<span class="sr">Waiting</span>', inside)
+    return card(step, "active", str(step.number), inside)
+
+
+def _polled(run: Run, step: Step, base: str, drawn: Drawn, inside: str) -> str:
+    """What is asked for again while somebody sees it. Its address says what was seen."""
+    at = f"{base}/jobs/{quote(step.slug)}?rev={run.rev}&seen={zlib.crc32(inside.encode()):x}"
+    return (f'<div id="job-{step.slug}" hx-get="{escape(drawn.url(at))}" hx-target="#step-{step.slug}" {POLL}>'
+            f"{inside}</div>")
+
+
+def _newer(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
+    """What is left can go on with the code of now."""
+    if not seen.newer:
+        return ""
+    act = Act(run, _verb(step, "renew"), "Use the new code", "line", drawn)
+    return (f'<div class="notice full">{icon("info")}<p>The workflow has changed; this goes on with the code it '
+            f'began with.</p><div class="acts">{act}</div></div>')
 
 
 def _words(step: Step, seen: Seen) -> str:
@@ -182,6 +194,8 @@ def _ended(view: RunView, run: Run, step: Step, base: str, drawn: Drawn, seen: S
                  f"{seen.done:,} of {total:,} are done; {seen.failed:,} failed.")
     else:
         first = reason(step.error) or ("Stopped." if stopped else "This failed.")
+    if seen.ending:
+        first += " A call that cannot be broken off is still ending; its result is not used."
     body = _failures(step, base, drawn, seen) if each else ""
     body += _newest(step, base, drawn, seen)
     body += _log(seen.log)
@@ -189,11 +203,14 @@ def _ended(view: RunView, run: Run, step: Step, base: str, drawn: Drawn, seen: S
         body += _fold("Traceback, for the author", _out("Traceback", escape(seen.details)))
     if not stopped:
         body += JobReport(view, step, seen.details, drawn)
+    body += _newer(run, step, drawn, seen) if not locked else ""
     acts = "" if locked else _ways(run, step, drawn, seen, stopped=stopped)
     note = f"{'Stopped' if stopped else 'Failed'} at {_clock(seen.ended_at)}" if seen.ended_at else ""
     inside = (f'<div class="card-head">{heading(step, focus=drawn.focus)}<p>{escape(first)}</p></div>'
               f'{f"""<div class="card-body">{body}</div>""" if body else ""}'
               f'<div class="card-foot">{acts}<span class="note not-m">{note}</span></div>')
+    if seen.ending:
+        inside = _polled(run, step, base, drawn, inside)
     if stopped:
         return card(step, "active stopped", '<span class="stop"></span><span class="sr">Stopped</span>', inside)
     if some:

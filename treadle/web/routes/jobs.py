@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from ...drawing import WORKS, Step
 from ...errors import NotFound
 from ..components.bell import Bell, Ended, JobsList, JobsPage
-from ..components.jobs import ItemsForm, JobCard
+from ..components.jobs import ItemsForm, JobCard, Seen
 from ..components.shows import TablePage
 from ..components.steps import run_path
 from ..deps import Web
@@ -62,11 +62,12 @@ async def card(web: Web, key: str, slug: str, rev: str = "") -> Response:
     view = await web.core.runs.draw(key)
     assert view.run is not None  # drawn by its key
     step = _step(view.drawing.items, slug)
-    if step is None or step.state != "running" or str(view.run.rev) != rev:
+    known = seen(web.core, step, view) if step is not None else Seen()
+    if step is None or str(view.run.rev) != rev or not (step.state == "running" or known.ending):
         answer = await run_body(web, key)
         answer.headers["HX-Retarget"] = f"#run-{key}"
         return answer
-    known, drawn = seen(web.core, step, view), drawn_for(web)
+    drawn = drawn_for(web)
     html = await authored(view, lambda: JobCard(view, step, f"/runs/{key}", drawn, known))
     return _unless_known(web, html)
 
