@@ -258,7 +258,8 @@ def _placed(item: Workflow, path: Path, order: int, code: str, folder: str) -> W
 def _kept() -> Iterator[None]:
     """Keep our output whatever an import does with it: what it prints is passed on afterwards. And what all of us
     import with: a plugin may add to it, and what it takes away comes back."""
-    path, modules, depth = list(sys.path), dict(sys.modules), sys.getrecursionlimit()
+    path, depth = list(sys.path), sys.getrecursionlimit()
+    modules = {name: module for name, module in sys.modules.items() if not _half(module)}  # a job may import just now
     kept, spare = (sys.stdout, sys.stderr), (_Lasting(), _Lasting())
     descriptors = [os.dup(number) for number in (1, 2)]
     sys.stdout, sys.stderr = spare
@@ -279,6 +280,11 @@ def _kept() -> Iterator[None]:
             os.close(copy)
         for stream, text in zip(kept, spare, strict=True):
             stream.write(text.getvalue())
+
+
+def _half(module: object) -> bool:
+    """Whether it is being imported: if that fails it has to stay away."""
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
 class _Lasting(io.StringIO):

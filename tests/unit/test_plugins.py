@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -198,6 +199,27 @@ def test_an_import_cannot_take_the_output_away(folder, does, capfd):
     assert "still here" in out
     assert "and here" in out
     assert "from the plugin" in out
+
+
+def test_a_module_that_a_job_fails_to_import_meanwhile_stays_away(folder, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "treadle_half.py").write_text(
+        "import time\nfrom pathlib import Path\nPath('began').touch()\n"
+        "while not Path('go').exists():\n    time.sleep(0.001)\nraise ImportError('half')\n")
+    monkeypatch.chdir(tmp_path)
+
+    def importing():
+        with contextlib.suppress(ImportError):
+            importlib.import_module("treadle_half")
+
+    job = threading.Thread(target=importing)
+    job.start()
+    until_now((tmp_path / "began").exists)
+    text = ("import sys, time\nfrom pathlib import Path\nPath('go').touch()\n"
+            "while 'treadle_half' in sys.modules:\n    time.sleep(0.001)\n")
+    load(folder, {"040_hello.py": text + plugin()})
+    job.join()
+    assert "treadle_half" not in sys.modules
 
 
 def test_a_file_that_cannot_be_read_is_an_error_card(folder):
