@@ -122,6 +122,21 @@ async def test_an_each_killed_at_any_instant_finishes_with_every_result_once(sit
         assert tuple(total) == ("2470", "done")
 
 
+async def test_workers_killed_from_outside_lose_nothing(site):
+    ran = site.folder / "plugins" / "ran.txt"
+    site.start()
+    key = await begin(site, "twenty", "2", "process")
+    for kill in range(2):  # a third could hit one that runs apart, which is then held to be the reason
+        last = await until(lambda kill=kill: ran.exists() and (lines := ran.read_text().splitlines())[2 * kill:] and
+                           lines[-1], within=30)
+        try:
+            os.kill(int(last.split()[1]), 9)
+        except ProcessLookupError:
+            continue  # it had gone with its pool
+    await until(lambda: complete(site, key), within=30)
+    assert results(site, key) == [(n, "done", str(n * n)) for n in range(20)]
+
+
 async def test_a_killed_server_leaves_no_worker_behind_and_its_restart_is_not_refused(site):
     site.start()
     await begin(site, "holds", "process")
