@@ -52,7 +52,8 @@ def typed(step: Step, value: Any) -> Answers:
         if strange := [name for name in value if name not in step.field.fields]:
             known = ", ".join(step.field.fields)
             raise InvalidAnswer(f"{step.label} has no field {strange[0]}.", hint=f"It has {known}.")
-        return {f"value.{name}": _texts(step.field.fields[name], each) for name, each in value.items()}
+        values = step.field.values(step.default) | dict(value)  # what is not given stays as a form would show it
+        return {f"value.{name}": _texts(step.field.fields[name], each) for name, each in values.items()}
     assert step.field is not None  # the kinds that run are not answered
     return {"value": _texts(step.field, value)}
 
@@ -75,7 +76,8 @@ def _option(spec: FieldSpec, value: Any) -> list[str]:
     if value is None or value in spec.options:
         return [] if value is None else [value]
     for text, option in zip(spec.options, spec.values, strict=True):
-        if value == option or value == getattr(option, "value", option):
+        plain = getattr(option, "value", option)
+        if value in (option, plain) or value == str(plain):  # a number is a text on a command line
             return [text]
     return [str(value)]
 

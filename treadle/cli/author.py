@@ -80,7 +80,8 @@ def _named(settings: Settings, plugin: str) -> list[Path]:
     if path.suffix == ".py" and path.is_file():
         return [path.absolute()]
     stem = re.compile(rf"(?:xx_)?(?:\d+_)?{re.escape(path.stem)}")
-    files = [each for each in sorted(settings.plugins.glob("*.py")) if stem.fullmatch(each.stem)
+    folders = (settings.plugins, *settings.more_plugins)
+    files = [each for folder in folders for each in sorted(folder.glob("*.py")) if stem.fullmatch(each.stem)
              or re.search(rf"^(?:async +)?def +{re.escape(plugin)}\(", each.read_text(errors="replace"), re.M)]
     if not files:
         raise NotFound(f"There is no plugin {plugin}.", hint="python server.py list names them.")
@@ -109,16 +110,14 @@ def test(settings: Settings, plugin: str) -> int:
         print("The package pytest is not installed. This command installs it: python -m pip install pytest",
               file=sys.stderr)
         return FAILED
-    folder = settings.plugins
-    targets = [str(folder)]
+    targets = [str(folder) for folder in (settings.plugins, *settings.more_plugins)]
     if plugin:
         files = _named(settings, plugin)
         names = {re.sub(r"^(?:xx_)?\d+_", "", path.stem) for path in files}
         beside = [path for name in names for path in (files[0].parent / "tests").glob(f"test_{name}*.py")]
         targets = [str(path) for path in [*files, *beside]]
-    os.environ["TREADLE_PLUGINS"] = str(folder)
     code = pytest.main(["-q", "-p", "treadle.testing", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir",
-                        str(folder), "--import-mode=importlib", *targets])
+                        str(settings.plugins), "--import-mode=importlib", *targets])
     return 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
 
 

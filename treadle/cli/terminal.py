@@ -56,10 +56,15 @@ class Given:
         for each in found:
             self._given.remove(each)
         schema = step["schema"]
-        if "properties" in schema:
-            return {name.rpartition(".")[2]: _value(value, schema) for name, value in found}
-        values = [_value(value, schema) for _, value in found]
-        return values[0] if len(values) == 1 else values
+        fields = schema.get("properties")
+        if fields is None:
+            return _one([_value(value, schema) for _, value in found])
+        names = {name.casefold(): name for name in fields}  # as they are declared, however they are typed
+        given: dict[str, list[Any]] = {}
+        for typed, value in found:
+            name = names[typed.rpartition(".")[2].casefold()]
+            given.setdefault(name, []).append(_value(value, fields[name]))
+        return {name: _one(values) for name, values in given.items()}
 
     def unused(self) -> list[str]:
         """The names of those that no question has taken."""
@@ -71,6 +76,10 @@ class Given:
         if "properties" in step["schema"]:
             names = {f"{name}.{field}".casefold() for name in names for field in step["schema"]["properties"]}
         return [each for each in self._given if each[0].casefold() in names]
+
+
+def _one(values: list[Any]) -> Any:
+    return values[0] if len(values) == 1 else values
 
 
 def _value(value: str | Path, schema: Mapping[str, Any]) -> Any:

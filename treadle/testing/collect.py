@@ -21,8 +21,8 @@ def is_plugin(path: Path) -> bool:
     """Whether a file is a plugin: in the folder of plugins, or beside a number in its name anywhere."""
     if path.suffix != ".py" or path.name.startswith(HELPERS):
         return False
-    folders = {Settings().plugins, Path(os.environ.get("TREADLE_PLUGINS", ".treadle")).absolute()}
-    return path.parent in folders or path.name.partition("_")[0].isdecimal()
+    settings = Settings().with_plugins(os.environ.get("TREADLE_PLUGINS", ""))
+    return path.parent in (settings.plugins, *settings.more_plugins) or path.name.partition("_")[0].isdecimal()
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

@@ -116,7 +116,7 @@ class _Exports(dict[str, Any]):
 
 
 def _sheets(data: bytes) -> dict[str, list[dict[str, Any]]]:
-    from openpyxl import load_workbook  # type: ignore[import-untyped]
+    from openpyxl import load_workbook
 
     sheets = {}
     for sheet in load_workbook(io.BytesIO(data), read_only=True, data_only=True):
@@ -221,8 +221,7 @@ class Player:
     def _opened(self) -> Any:
         if self._core is None:
             settings = Settings(data=self._folder, dev=True, open_browser=False, demo=True)
-            if folder := os.environ.get("TREADLE_PLUGINS"):
-                settings = replace(settings, plugins=Path(folder).absolute())
+            settings = settings.with_plugins(os.environ.get("TREADLE_PLUGINS", ""))
             self._core = self._wait(self._exit.enter_async_context(
                 Core.open(settings, clock=_Now(), plugins=_Given(settings))))
             self._llm = _Told(self._core)
