@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Annotated, Any, get_origin
 from weakref import WeakKeyDictionary
 
-from .drawing import Approve, Drawing, Export, Show, Step, Stored
+from .drawing import WORKS, Approve, Drawing, Export, Show, Step, Stored
 from .errors import InvalidAnswer, NotFound, PluginError
 from .fields import OpenFile, references
 from .fields_parse import prepare
@@ -118,7 +118,7 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
     not done after `deadline_s` is not replayed again until its file changes; its thread is given `give_up_s` to end.
     One replay of a workflow runs at a time. Cancelling leaves it to its deadline.
     """
-    await _prepare(workflow)
+    await _prepare(workflow, stored)
     while (other := _running.get(workflow.fn)) is not None:
         await asyncio.wait({other})
     if (late := _overdue.get(workflow.fn)) is not None:  # a copy: whoever raises it adds a traceback
@@ -135,11 +135,12 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
     return await asyncio.shield(task)
 
 
-async def _prepare(workflow: Workflow) -> None:
+async def _prepare(workflow: Workflow, stored: Sequence[Stored]) -> None:
     """Where a workflow will need pydantic, it is imported before its time begins: that may take a second."""
     if "pydantic" not in sys.modules and (code := getattr(workflow.fn, "__code__", None)) is not None:
         known = workflow.fn.__globals__
-        if CHECKED & {*code.co_names} or any(get_origin(known.get(name)) is Annotated for name in code.co_names):
+        annotated = any(get_origin(known.get(name)) is Annotated for name in code.co_names)
+        if annotated or CHECKED & {*code.co_names} or any(row.kind in WORKS for row in stored):
             await asyncio.to_thread(prepare)
 
 
