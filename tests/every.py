@@ -65,6 +65,8 @@ async def every(ui):
 def known(scope):
     if scope.name == "Nobody":
         raise ValueError("Nobody crawls.")
+    if scope.name == "Leak":
+        raise LookupError(f"401 with {scope.key}")
     return scope
 
 

@@ -123,8 +123,11 @@ def _sent(step: Step, answers: Answers, owner: str, files: Files,
             if not raw and isinstance(old, File):
                 raw = [old.id]
             opened |= {id: files.get(id) for id in raw}
-        elif spec.kind == "secret" and isinstance(old, Secret) and not any(text.strip() for text in raw):
-            raw = [old]
+        elif spec.kind == "secret":
+            if isinstance(old, Secret) and not any(text.strip() for text in raw):
+                raw = [old]
+            for text in raw:
+                secrets.hide(text)  # before an author's code sees it: what that says of it is told without it
         sent[name] = raw
     return sent, opened
 

@@ -9,9 +9,9 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from . import logs
 from .errors import NotFound, StartError, StorageError
 from .fields_spec import SECRET, Secret, references
+from .text import hide
 
 SHORTEST = 6  # characters of a secret that is looked for in texts; what is shorter is in every other word
 HELD = 100
@@ -33,14 +33,14 @@ class Secrets:
             raise StartError(f"The secrets in {path} cannot be read: {error}.",
                              hint="Mend it, or remove it: what it held is asked for again.") from error
         for text in self._known.values():
-            self._hide(text)
+            self.hide(text)
 
     def keep(self, text: str) -> str:
         """Take a secret, and give its id. It is on the disk after `save`."""
         id = SECRET + secrets.token_hex(16)
         self._known[id] = text
         self._fresh.add(id)
-        self._hide(text)
+        self.hide(text)
         return id
 
     def get(self, id: str) -> Secret:
@@ -87,9 +87,10 @@ class Secrets:
                 text = text.replace(secret, GONE)
         return text
 
-    def _hide(self, text: str) -> None:
+    def hide(self, text: str) -> None:
+        """From now on no line of the log and no error shows it."""
         if len(text) >= SHORTEST:
-            logs.hide(text)
+            hide(text)
 
     def _write(self, text: str) -> None:
         partial = self._path.with_suffix(".partial")

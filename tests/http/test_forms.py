@@ -9,6 +9,7 @@ from tests.every import GOOD, plugins_at
 from tests.harness import HX
 from tests.partials import parse
 from treadle.config import Settings
+from treadle.secrets import Secrets
 
 NEW = "/runs/new/every"
 
@@ -194,3 +195,22 @@ async def test_every_control_has_a_name_and_says_what_describes_it(client):
                 within, above = within or above.tag in ("label", "fieldset"), above.parent
             assert node.attrs.get("id") in labels or within, node.outer
             assert set(node.attrs.get("aria-describedby", "").split()) <= ids
+
+
+async def test_a_secret_is_removed_with_its_run(client, core):
+    await sent(client, await new_form(client), GOOD, {"value.file": ("k.csv", b"a,b\n")})
+    kept = core.folder.path / "secrets.json"
+    await core.archive.delete(["default-every-01"])
+    again = Secrets(kept)
+    assert "hunter2!" in kept.read_text()  # deleting can be undone for a day
+    core.db.execute("UPDATE runs SET deleted_at = 0")
+    core.archive.recover()
+    core.runs._secrets = again
+    await core.runs.forget_secrets()
+    assert kept.read_text() == "{}"
+
+
+async def test_what_an_authors_code_says_in_an_error_holds_no_secret(client, core):
+    refused = await sent(client, await new_form(client), GOOD | {"value.name": "Leak"},
+                         {"value.file": ("k.csv", b"a,b\n")})
+    assert refused.status_code == 500 and "hunter2" not in refused.text and "LookupError" in refused.text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
@@ -248,3 +250,35 @@ def test_whatever_is_typed_is_read_or_refused_in_words(typed, hint):
         refused.message.encode()
     else:
         assert spec.from_json(spec.to_json(value)) == value
+
+
+def test_a_text_beside_a_field_that_cannot_be_shown_is_an_error_of_the_author():
+    for more in ({"help": "half \ud83d"}, {"placeholder": "half \ud83d"}):
+        with pytest.raises(TypeError, match="holds half a character"):
+            field("X", str, **more)
+
+
+def test_pydantic_is_imported_before_a_replay_begins_and_only_where_it_will_be_needed():
+    code = """
+import asyncio, sys
+from treadle.replay import replay
+from treadle.workflow import workflow
+
+async def plain(ui):
+    await ui.ask("A", str)
+
+async def forms(ui):
+    assert "pydantic.dataclasses" in sys.modules
+    await ui.ask("A", str)
+    ui.form
+
+async def main():
+    for flow in (plain, forms):
+        drawing = await replay(workflow(flow.__name__, message="m")(flow), [], open_file=None)
+        assert drawing.error is None, drawing.error
+        print("pydantic" in sys.modules)
+
+asyncio.run(main())
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["False", "True"]
