@@ -71,6 +71,11 @@ class _Finder:
         spec.has_location = True
         return spec
 
+    def get_source(self, name: str) -> str:
+        """The text a module has or had; "" where it is not known any more."""
+        source = self._source(name)
+        return source[1].decode("utf-8", "replace") if source is not None else ""
+
     def create_module(self, spec: ModuleSpec) -> None:
         return None
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import linecache
 import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
@@ -155,7 +156,8 @@ def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "
     `folder`: that of the author's file; paths are written as seen from the folder above it. `file` and `line` are
     used where the traceback knows none. Call it in the author's thread: their `__str__` runs.
     """
-    report = traceback.TracebackException.from_exception(error)
+    with _as_it_ran(error):
+        report = traceback.TracebackException.from_exception(error)
     if isinstance(error, SyntaxError) and error.filename and error.filename.startswith(folder):
         file, line = error.filename, error.lineno or 0
     for frame in report.stack:
@@ -180,6 +182,27 @@ def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "
     if isinstance(card, MissingPackage):
         card.package = package
     return card
+
+
+@contextmanager
+def _as_it_ran(error: BaseException) -> Iterator[None]:
+    """Let a traceback quote the lines of the version that ran: its file may hold others by now."""
+    primed: set[str] = set()
+    chain: list[BaseException] = [error]
+    while (after := chain[-1].__cause__ or chain[-1].__context__) is not None and after not in chain:
+        chain.append(after)
+    for frame, _ in (each for part in chain for each in traceback.walk_tb(part.__traceback__)):
+        file, name = frame.f_code.co_filename, str(frame.f_globals.get("__name__", ""))
+        if file not in primed and name.startswith("treadle_plugins."):
+            with suppress(Exception):  # an author may put anything in the place of a loader
+                text: str = frame.f_globals["__loader__"].get_source(name)
+                linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)  # None: not looked for
+                primed.add(file)
+    try:
+        yield
+    finally:
+        for file in primed:
+            linecache.cache.pop(file, None)
 
 
 def _missing(error: ModuleNotFoundError) -> str:

@@ -90,6 +90,17 @@ def test_a_kept_version_that_is_not_what_its_name_says_is_not_run(folder, damage
         load(folder).version("hello", code)
 
 
+async def test_a_traceback_of_an_old_version_quotes_the_lines_that_ran(folder):
+    file = folder / "040_hello.py"
+    file.write_text(GREETING.replace("ui.show(WORD)", "fails()") + "\ndef fails():\n    return [][1]  # as it ran\n")
+    old = load(folder).version("hello")
+    file.write_text("# another file\n" * 20)
+    with pytest.raises(PluginError) as raised:
+        await play(old, {})
+    assert "return [][1]  # as it ran" in raised.value.details and "await" not in raised.value.details
+    assert "another file" not in raised.value.details
+
+
 def test_no_name_leads_out_of_the_folder_of_versions(folder):
     plugins = load(folder)
     for code in ("../plugins", "v_", "v_" + "0" * 16, ".."):
