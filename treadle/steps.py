@@ -110,7 +110,7 @@ class Steps:
     async def usable(self, run: str, step: Step) -> list[tuple[int, int, int]]:
         """Of an `each` that begins: number, and step and number of a result that an earlier one had for that item."""
         work = step.work
-        if work is None or work.items is None:
+        if work is None or work.items is None or self._result(run, step) is not None:
             return []
         old: dict[str, tuple[int, int]] = {}
         for row in self._db.rows(
@@ -118,6 +118,12 @@ class Steps:
                 f"{HERE} AND kind = 'each' AND again = 0) ORDER BY step", (run, step.label, step.key)):
             old[row["digest"]] = (row["step"], row["number"])
         return await asyncio.to_thread(_matched, work, old) if old else []
+
+    def _result(self, run: str, step: Step) -> sqlite3.Row | None:
+        """The row of a result that counted before, of a call with the same arguments."""
+        return self._db.first(f"SELECT id FROM steps WHERE {HERE} AND kind = ? AND digest = ? AND state = 'reverted' "
+                              "AND was = 'done' AND value IS NOT NULL AND again = 0 ORDER BY rev DESC, id DESC",
+                              (run, step.label, step.key, step.kind, step.work.digest if step.work else ""))
 
     # writing
 
@@ -139,9 +145,7 @@ class Steps:
         The id of its row; 0 where the result is used again."""
         assert step.work is not None
         self.retire(run, step, rev=rev, spent=step.work.digest)
-        found = self._db.first(f"SELECT id FROM steps WHERE {HERE} AND kind = ? AND digest = ? AND state = 'reverted' "
-                               "AND was = 'done' AND value IS NOT NULL AND again = 0 ORDER BY rev DESC, id DESC",
-                               (run, step.label, step.key, step.kind, step.work.digest))
+        found = self._result(run, step)
         if found is not None:
             self._db.execute("UPDATE steps SET state = 'done', undo = 0, position = ?, slug = ?, rev = ? WHERE id = ?",
                              (step.number, step.slug, rev, found["id"]))
