@@ -178,7 +178,7 @@ def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "
     if isinstance(error, ModuleNotFoundError) and (package := _missing(error)):
         kind, message = MissingPackage, f"It needs {package}, which is not installed"
         hint = f"python -m pip install {DISTRIBUTIONS.get(package, package)}"
-    card = kind(storable(message[:500]), file=shown(file, folder), line=line, details=storable(details), hint=hint)
+    card = kind(_said(message[:500]), file=shown(file, folder), line=line, details=_said(details), hint=hint)
     if isinstance(card, MissingPackage):
         card.package = package
     return card
