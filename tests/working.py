@@ -36,6 +36,7 @@ class Fleet:
 
     def __post_init__(self) -> None:
         self.jobs.advance = self.advance
+        self.jobs.redact = lambda text: text.replace("swordfish", "(secret)")
         if self.db.first("SELECT 1 FROM runs WHERE key = ?", (self.run,)) is None:
             self.db.execute("INSERT INTO runs (key, endpoint, number, title, state, version, created_at, updated_at, "
                             "rev) VALUES (?, 'test', 1, 'Test 1', 'open', 'v_test', 0, 0, 0)", (self.run,))
@@ -228,3 +229,8 @@ def hangs(path):
     """For ever, and says that it has begun."""
     Path(path).touch()
     time.sleep(600)
+
+
+def tells(word):
+    print("it is", word)
+    raise ValueError(f"not {word}")

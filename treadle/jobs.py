@@ -103,6 +103,7 @@ class Jobs:
 
     advance: Callable[[str], Awaitable[Any]]
     messages: Callable[[str, str], Awaitable[Messages]]
+    redact: Callable[[str], str]
 
     def __init__(self, settings: Settings, db: Database, feed: Feed, clock: Clock, tasks: Tasks, files: Files,
                  llm: Llm) -> None:
@@ -283,6 +284,8 @@ class Jobs:
         return Result("done")  # what is in the rows is read by whoever draws the run
 
     async def _put(self, job: Job, items: Items, number: int, result: Result) -> int | None:
+        if result.error:
+            result = result._replace(error=self.redact(result.error), details=self.redact(result.details))
         while True:
             try:
                 return items.put(number, result, result.ending)
@@ -323,7 +326,8 @@ class Jobs:
         with self._feed.change() as rev:
             self._db.execute("UPDATE steps SET state = ?, value = ?, error = ?, details = ?, log = ?, answered_at = ?, "
                              "rev = ? WHERE id = ? AND state = ?",
-                             (state, value, error, details, log, self._clock.now(), rev, step_id, was))
+                             (state, value, self.redact(error), self.redact(details), self.redact(log),
+                              self._clock.now(), rev, step_id, was))
             self._db.execute("DELETE FROM items WHERE step = ? AND state = 'running'", (step_id,))
             if file:
                 self._files.keep(file, run=row["run"], step=row["slug"])

@@ -177,3 +177,11 @@ async def test_no_more_than_workers_run_at_a_time(fleet, tmp_path):
     (tmp_path / "go").touch()
     await ended(fleet, id)
     assert len(fleet.items(id)) == 9
+
+
+async def test_a_secret_is_in_no_log_and_no_error_that_is_kept(fleet):
+    row = await ended(fleet, fleet.job(working.tells, "swordfish"), "failed")
+    assert row["log"] == "it is (secret)" and "not (secret)" in row["error"]
+    await ended(fleet, fleet.each(["swordfish"], working.tells, label="All"), "failed")
+    kept = [*fleet.db.rows("SELECT error, details, log FROM steps"), *fleet.db.rows("SELECT error, details FROM items")]
+    assert "swordfish" not in str([tuple(row) for row in kept])
