@@ -294,7 +294,7 @@ def _fork_row(text: str, at: str, said: str, drawn: Drawn) -> str:
     at = escape(drawn.url(at))
     return (f'<li><div><span class="nm">{escape(text)}</span></div><div class="end"><form method="post" action="{at}" '
             f'hx-post="{at}" hx-target="#main" hx-push-url="true" hx-swap="innerHTML"><button class="btn line sm" '
-            f'type="submit" aria-label="Fork at {escape(said)}">Fork here</button></form></div></li>')
+            f'type="submit" aria-label="Fork here, at {escape(said)}">Fork here</button></form></div></li>')
 
 
 @ar.get("/runs/{key:run}/file")
