@@ -1,4 +1,4 @@
-"""`python server.py run ...` and the others: in a process of their own, with and without a server beside them."""
+"""`python server.py run ...` and the others: with and without a server beside them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,38 @@ import pty
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from tests.harness import NOWHERE
 from tests.trips import plugins_at
+from treadle.cli import main
 from treadle.config import ROOT
 
 
 class Shell:
     """Runs server.py in its own data folder, on the workflows of `tests/trips.py`."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, capsys):
         self.folder, self.data, self.plugins = folder, folder / "data", plugins_at(folder / "plugins")
         self.env = {**os.environ, "TREADLE_PLUGINS": str(self.plugins), "OLLAMA_HOST": NOWHERE}
+        self._capsys = capsys
 
     def __call__(self, *words):
+        """In this process: what server.py calls."""
+        self._capsys.readouterr()
+        try:
+            code = main(["--data", str(self.data), *map(str, words)])
+        except SystemExit as end:  # argparse
+            code = end.code
+        out, err = self._capsys.readouterr()
+        return SimpleNamespace(returncode=code, stdout=out, stderr=err)
+
+    def apart(self, *words):
+        """In a process of its own."""
         return subprocess.run([sys.executable, ROOT / "server.py", "--data", self.data, *words], env=self.env,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.folder, timeout=30)
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=self.folder, timeout=60)
 
     def typed(self, text, *words):
         """With a terminal at which `text` is typed."""
@@ -40,13 +54,17 @@ class Shell:
 
 
 @pytest.fixture
-def shell(tmp_path):
-    return Shell(tmp_path)
+def shell(tmp_path, monkeypatch, capsys):
+    shell = Shell(tmp_path, capsys)
+    for name in ("TREADLE_PLUGINS", "OLLAMA_HOST"):
+        monkeypatch.setenv(name, shell.env[name])
+    monkeypatch.chdir(tmp_path)
+    return shell
 
 
 def test_a_run_is_played_with_the_answers_that_are_given(shell):
-    ended = shell("run", "trip", "--set", "Where=Rome", "--set", "days=3", "--set", "Go=Book it", "--set", "Note=",
-                  "--out", "out")
+    ended = shell.apart("run", "trip", "--set", "Where=Rome", "--set", "days=3", "--set", "Go=Book it", "--set",
+                        "Note=", "--out", "out")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == "Booked: **Rome**\n\n"
     assert "default-trip-01: complete" in ended.stderr
@@ -157,7 +175,7 @@ def test_a_new_plugin_passes_check_and_its_test(shell):
     assert int(path.name[:3]) == max(int(each.name[:3]) for each in shell.plugins.glob("[0-9]*.py"))
     again = shell("new", "Link  check!")
     assert again.returncode == 1 and "Choose another title." in again.stderr
-    tested = shell("test", "link_check")
+    tested = shell.apart("test", "link_check")
     assert tested.returncode == 0 and "1 passed" in tested.stdout, tested.stdout
     assert shell("check", "link_check").stdout == "No problem was found.\n"
 
@@ -185,6 +203,7 @@ def test_check_names_each_problem_in_one_line(shell):
 
 
 def test_what_is_no_command_is_said(shell):
-    assert "invalid choice" in shell("explode").stderr and shell("explode").returncode == 2
+    ended = shell.apart("explode")
+    assert "invalid choice" in ended.stderr and ended.returncode == 2
     ended = shell("run", "nowhere")
     assert ended.returncode == 1 and "nowhere" in ended.stderr and "Traceback" not in ended.stderr

@@ -128,7 +128,10 @@ class Near:
         self._loop.run(asyncio.sleep(seconds))
 
     def close(self) -> None:
-        self._loop.run(self._exit.aclose())  # the loop itself would wait for threads; the process ends soon
+        try:
+            self._loop.run(self._exit.aclose())
+        finally:
+            self._loop.close()
 
 
 class Far:
