@@ -15,7 +15,7 @@ from typing import Any, Literal
 from . import fields_parse as read
 from .errors import InvalidAnswer, NotFound
 from .fields_parse import QUOTED, WHOLE_LIMIT, refused
-from .files import FileId
+from .files import FileId, megabytes
 from .text import one_line, storable
 
 OpenFile = Callable[[str], Any]  # the file or the secret of an id; raises `NotFound`
@@ -147,8 +147,10 @@ class FieldSpec:
             return Path(self._text(str(value)))
         if kind == "datetime" and isinstance(value, datetime):
             return read.local(value)
-        if (kind == "yes_no" and isinstance(value, bool)) or (kind == "upload" and not isinstance(value, str | bytes)):
+        if kind == "yes_no" and isinstance(value, bool):
             return value
+        if kind == "upload" and not isinstance(value, str | bytes):
+            return self._taken(value)
         if kind == "date" and isinstance(value, date) and not isinstance(value, datetime):
             return value
         if kind == "json":
@@ -157,6 +159,16 @@ class FieldSpec:
             self._text(_dumped(value))
             return value
         raise refused(f"{one_line(str(value), QUOTED)} does not fit: {self.label} is {_NAMES[kind]}.")
+
+    def _taken(self, file: Any) -> Any:
+        """The file, if it is one of those that are accepted, however it came."""
+        name = str(getattr(file, "name", ""))
+        if self.accept and not name.lower().endswith(self.accept):
+            raise refused(f"{name} is no {' or '.join(self.accept)}.")
+        if self.max_mb is not None and getattr(file, "size", 0) > self.max_mb * 1_000_000:
+            raise refused(f"{name} is over the limit of {megabytes(round(self.max_mb * 1_000_000))}.",
+                          "Send a smaller file.")
+        return file
 
     def _text(self, value: str) -> Any:
         if self.max_length is not None and len(value) > self.max_length:

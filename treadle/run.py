@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .answers import pending
+from .answers import fields_of, pending, proposals
 from .clock import Clock
 from .db import Database
 from .drawing import Drawing, Step
@@ -75,8 +75,10 @@ class RunView:
             return self.run.title
         for step in self.drawing.items:
             if isinstance(step, Step) and step.state == "done" and step.field is not None:
-                if step.field.kind in TITLES and (short := one_line(step.field.text(step.value), 40)):
-                    return f"{self.workflow.title}, {short}"
+                values = proposals(step)
+                for name, spec in fields_of(step).items():
+                    if spec.kind in TITLES and (short := one_line(spec.text(values[name]), 40)):
+                        return f"{self.workflow.title}, {short}"
         return f"{self.workflow.title} {self.run.number}" if self.run is not None else self.workflow.title
 
 

@@ -157,15 +157,15 @@ def test_a_stored_form_outlives_a_field_that_came_or_went():
 
 def test_files_and_secrets_in_a_form_are_known_by_their_ids():
     spec = form("Files", Files)
-    known = {"f1": Path("a"), "f2": Path("b"), "secret-1": Secret("hunter2")}
+    known = {"f1": Path("a.csv"), "f2": Path("b"), "secret-1": Secret("hunter2")}
     value = spec.parse({"list": [FileId("f1")], "key": ["hunter2"], "data": ['{"file": "f9"}']},
                        open_file=known.__getitem__)
-    assert value.list == Path("a")
+    assert value.list == Path("a.csv")
     stored = spec.to_json(Files(FileId("f1"), value.key, FileId("f2"), value.data), keep=lambda text: "secret-1")
     assert references([stored]) == ["f1", "secret-1", "f2"] and file_ids([stored]) == ["f1", "f2"]
     assert "hunter2" not in stored + spec.text(value) + repr(value)
     assert spec.from_json(stored, open_file=known.__getitem__) == Files(
-        Path("a"), Secret("hunter2"), Path("b"), {"file": "f9"})
+        Path("a.csv"), Secret("hunter2"), Path("b"), {"file": "f9"})
 
 
 @dataclass

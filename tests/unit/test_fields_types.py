@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -33,6 +33,11 @@ from treadle.fields import (
     file_ids,
     references,
 )
+
+
+class Sent(NamedTuple):
+    name: str
+    size: int
 
 
 class Size(Enum):
@@ -161,6 +166,11 @@ def test_which_files_are_taken_is_marked():
     spec = field("X", Annotated[Upload, Accept(".CSV", ".gz", max_mb=50)])
     assert (spec.kind, spec.accept, spec.max_mb) == ("upload", (".csv", ".gz"), 50)
     assert field("X", Annotated[Upload, Accept(".csv")] | None).parse([]) is None
+    for name, size, said in (("a.pdf", 1, r"a\.pdf is no \.csv or \.gz\."),
+                             ("a.csv", 50_000_001, "the limit of 50 MB")):
+        with pytest.raises(InvalidAnswer, match=said):  # however it came: over HTTP, from the command line
+            spec.parse([FileId("f1")], open_file=lambda id, each=(name, size): Sent(*each))
+    assert spec.parse([FileId("f1")], open_file=lambda id: Sent("A.CSV.gz", 5)).size == 5
     with pytest.raises(TypeError, match=r"Accept takes endings such as '\.csv', not 'csv'"):
         Accept("csv")
     with pytest.raises(TypeError, match="max_mb= of Accept is above 0"):
