@@ -163,7 +163,8 @@ def _written(seen: Seen) -> str:
     """What the model has written so far."""
     if not seen.written:
         return ""
-    return f'<div class="prose full"><p>{escape(seen.written)}<span class="caret"></span></p></div>'
+    text = escape(seen.written.strip()).replace("\n\n", "</p><p>").replace("\n", "<br>")
+    return f'<div class="prose full"><p>{text}<span class="caret"></span></p></div>'
 
 
 def _log(lines: Sequence[str]) -> str:
