@@ -218,6 +218,8 @@ class Archive(SavedRuns):
                     self._db.execute("UPDATE runs SET deleted = 0, deleted_at = NULL, rev = ? WHERE key = ?",
                                      (rev, key))
                     self._tell(key, by, "restored")
+            for key in back:
+                await self._runs.advance(key)
             await self._db.durable()
         return back
 

@@ -258,3 +258,35 @@ async def test_every_form_of_the_list_keeps_the_conversation(client, core):
     for form in (node for node in main.walk() if node.tag == "form"):
         chat = [node.attrs.get("value") for node in form.walk() if node.attrs.get("name") == "chat"]
         assert "chat=2" in form.attrs["action"] or chat == ["2"], form.attrs
+
+
+SHOWS = '''
+from fasthtml.common import Div, Script
+from treadle import Code, Diagram, Download, Graph, Image, Table, workflow
+
+PNG = bytes.fromhex("89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+                    "1f15c4890000000d49444154789c6360f8cf00000003000153a2d5d20000000049454e44ae426082")
+
+
+@workflow("Gallery", message="m")
+async def gallery(ui):
+    name = await ui.ask("Name", str)
+    ui.show(Image(PNG, title="One pixel", alt="A dot"), Code("x = '</script>'", "python"), Diagram("graph TD; a-->b"))
+    ui.show(Graph(["n1", "n2"], [("n1", "n2")]), Download(b"taken", "away.txt"), Download("x" * 1_000_001, "large.txt"))
+    ui.show(Div("part", Script("alert(1)"), onclick="alert(1)"), f"![x](http://127.0.0.1/x.png) **{name}**")
+    ui.export("rows.csv", rows=[{"a": 1}])
+'''
+
+
+async def test_what_a_run_shows_stands_in_its_file_without_script_or_request(client, core):
+    (core.settings.plugins / "030_gallery.py").write_text(SHOWS)
+    core.plugins.load()
+    key = (await core.runs.begin("gallery", {"value": ["Ann"]})).key
+    html = (await client.get(f"/runs/{key}/file")).text
+    assert '<img alt="A dot" src="data:image/png;base64,' in html and "graph TD; a--&gt;b" in html
+    assert "x = &#x27;&lt;/script&gt;&#x27;" in html and "<td>n1</td>" in html and "<strong>Ann</strong>" in html
+    assert 'download="away.txt"' in html and "large.txt" in html and "too large to be part of this page" in html
+    assert 'download="rows.csv"' in html and "alert(1)" not in html.partition("treadle-run")[0]
+    assert re.findall(r"<(?:script|iframe|button|svg|use|link)\b[^>]*", html) == [
+        '<script type="application/json" id="treadle-run"']
+    assert not re.findall(r'\bsrc="(?!data:)', html.partition("treadle-run")[0])  # links elsewhere are only that
