@@ -22,7 +22,8 @@ def arguments() -> argparse.Namespace:
         prog="server.py", description="Workflows on the left, a chat with a local model on the right.",
         epilog="Commands: new, list, run, check, test, import-notebook; each has its own --help. "
                "OLLAMA_HOST: the address of the model's server. TREADLE_PLUGINS: other "
-               "folders of plugins, written as PATH is; an empty one is the shipped folder.")
+               "folders of plugins, written as PATH is; an empty one is the shipped folder. "
+               "TREADLE_CLUSTER: the address of a Dask scheduler, for jobs on a cluster.")
     add = parser.add_argument
     add("--port", type=port, default=usual["port"].default, help="the port to listen on (%(default)s); 0: a free one")
     add("--host", default=usual["host"].default, help="the address to listen on (%(default)s: this computer only)")

@@ -13,7 +13,6 @@ from .jobs_results import Result
 from .text import without_secrets
 
 SLICE = 50_000  # bytes of rows read or written before others get their turn
-CHUNK = 200     # rows written before they do
 DEATHS = 3      # of the server, and what ran at all of them is held to be the reason
 DIED = "It was running each of the three times the server died, and may be what ended it."
 WRITE = "INSERT OR REPLACE INTO items (step, number, digest, state, value, error, details, deaths) VALUES "
@@ -36,14 +35,20 @@ async def rows_of(db: Database, step: int, columns: str) -> AsyncIterator[Any]:
         await asyncio.sleep(0)
 
 
-async def insert(db: Database, step: int, rows: Iterable[tuple[int, str, str]]) -> None:
-    """Store results that are there already: number, digest and JSON. What is there stays."""
-    waiting = list(rows)
-    for at in range(0, len(waiting), CHUNK):
+async def insert(db: Database, step: int, values: Iterable[str]) -> None:
+    """Store a long list, JSON each, a slice at a time, in place of what a kill left of another one."""
+    db.execute("DELETE FROM items WHERE step = ?", (step,))
+    rest = enumerate(values)
+    more = True
+    while more:
+        size, more = 0, False
         with db.transaction():
-            db.connection.executemany("INSERT OR IGNORE INTO items (step, number, digest, state, value) "
-                                      "VALUES (?, ?, ?, 'done', ?)",
-                                      [(step, *row) for row in waiting[at:at + CHUNK]])
+            for number, value in rest:
+                db.execute("INSERT INTO items (step, number, digest, state, value) VALUES (?, ?, '', 'done', ?)",
+                           (step, number, value))
+                size += 50 + len(value)
+                if more := size > SLICE:
+                    break
         await asyncio.sleep(0)
 
 
@@ -67,8 +72,8 @@ class Items:
                 known[number] = (row["state"], row["deaths"])
             else:
                 wrong.append((self._step, number))
-        with self._db.transaction():
-            self._db.connection.executemany("DELETE FROM items WHERE step = ? AND number = ?", wrong)
+        for place in wrong:
+            self._db.execute("DELETE FROM items WHERE step = ? AND number = ?", place)
         for number in range(self.total):
             state, deaths = known.get(number, ("", 0))
             if deaths:

@@ -27,7 +27,7 @@ BLOCKED_S = 0.2  # without a sign, and the loop is blocked
 LATE_S = 0.003   # of the signs, in the middle; idle it is 0.0003
 BUSY = 0.4       # of a processor, used by one job
 
-HOLDS = 'It uses the processor in {} and so makes pages slow. Give this step on="process".'
+HOLDS = 'It uses the processor, in {}, and makes pages slow. Give this step on="process".'
 BLOCKS = "It holds up the whole server in {}. Make it a plain function, without async, or await there."
 
 
@@ -130,6 +130,6 @@ def _place(frame: FrameType | None, folder: str) -> str:
     """File and line of the innermost code of an author's, "" where there is none."""
     while frame is not None and folder:
         if frame.f_code.co_filename.startswith(folder):
-            return f"{shown(frame.f_code.co_filename, folder)}, line {frame.f_lineno},"
+            return f"{shown(frame.f_code.co_filename, folder)}, line {frame.f_lineno}"
         frame = frame.f_back
     return ""

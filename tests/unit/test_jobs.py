@@ -154,6 +154,16 @@ async def test_a_long_list_is_kept_by_row(fleet):
     assert (row["state"], row["value"], len(fleet.items(id))) == ("done", None, 12_000)
 
 
+async def test_what_a_kill_left_of_a_long_list_is_not_mixed_with_the_next(fleet):
+    id = fleet.job(working.a_long_list, 1)
+    await ended(fleet, id)
+    fleet.db.execute("INSERT INTO items (step, number, digest, state, value) VALUES (?, 3, '', 'done', '0')", (id,))
+    fleet.db.execute("UPDATE steps SET state = 'running', value = NULL WHERE id = ?", (id,))
+    fleet.job(working.a_long_list, 12_000)
+    await ended(fleet, id)
+    assert json.loads(fleet.items(id)[3][2])["number"] == 3 and len(fleet.items(id)) == 12_000
+
+
 async def test_what_a_full_disk_refused_is_saved_when_there_is_room(fleet, clock):
     id = fleet.job(working.long_text, 500_000)
     fleet.db.execute(f"PRAGMA max_page_count = {fleet.db.one('PRAGMA page_count')[0]}")

@@ -12,7 +12,7 @@ from tests.unit.test_jobs import engine, fleet  # noqa: F401 - fixtures
 
 def lines_of(fn) -> list[str]:
     text, first = inspect.getsourcelines(fn)
-    return [f"line {number}," for number in range(first, first + len(text))]
+    return [f", line {number}{end}" for number in range(first, first + len(text)) for end in ",."]
 
 
 async def test_it_names_the_line_that_holds_the_processor_and_proposes_a_process(fleet, tmp_path):  # noqa: F811
