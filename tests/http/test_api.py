@@ -9,6 +9,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from tests.harness import until
 from tests.trips import plugins_at
 from treadle.config import ROOT
 from treadle.web.app import create_app
@@ -154,6 +155,85 @@ async def test_without_the_token_nothing_is_told_and_nothing_changed(program, co
     assert core.runs.list("trip") == []
     own = {**cookie, "Origin": ADDRESS, "Sec-Fetch-Site": "same-origin"}
     assert (await program.post("/api/workflows/trip/runs", json=body, headers=own)).status_code == 201
+
+
+WORK = """
+import asyncio
+from pathlib import Path
+from treadle import Progress, workflow
+
+@workflow("Work", message="m")
+async def work(ui):
+    await ui.ask("Name", str)
+    done = await ui.each("Tens", [1, 2, 13, 4], ten, name=str)
+    return [list(done.ok), [each.error for each in done.failed]]
+
+async def ten(n: int) -> int:
+    while n == 4 and not Path(__file__).with_name("go").exists():
+        await asyncio.sleep(0.005)
+    if n == 13:
+        raise ValueError("thirteen")
+    return n * 10
+"""
+
+
+async def test_jobs_are_followed_stopped_and_gone_on_with(program, core, settings):
+    (settings.plugins / "800_work.py").write_text(WORK)
+    await core.plugins.reload()
+    run = await begin(program, "work", "Ada")
+    url = f"/api/runs/{run['run']}"
+
+    async def opened():
+        return (await program.get(url)).json()["open"]
+
+    assert run["open"]["kind"] == "each" and run["open"]["state"] == "running"
+    await until(lambda: is_at(opened, 3))
+    told = (await opened())["progress"]
+    assert (told["done"], told["total"], told["failed"]) == (3, 4, 1)
+    assert (await program.post(f"{url}/answer", json={"value": 1})).status_code == 409
+    assert (await program.post(f"{url}/stop", json={"step": "Tens"})).json()["open"]["state"] == "stopped"
+    (settings.plugins / "go").touch()
+    assert (await program.post(f"{url}/go-on", json={"step": "tens"})).status_code == 200
+    await until(lambda: is_state(opened, "failed"))
+    assert (await opened())["error"] == "1 of 4 failed."
+    run = (await program.post(f"{url}/continue", json={"step": "tens"})).json()
+    assert run["complete"] and run["result"] == [[10, 20, 40], ["ValueError: thirteen"]]
+    assert run["steps"][1]["value"][2] == {"failed": "ValueError: thirteen", "item": 13}
+
+
+async def is_at(opened, done):
+    step = await opened()
+    return step["progress"] is not None and step["progress"]["done"] == done
+
+
+async def is_state(opened, state):
+    return (await opened())["state"] == state
+
+
+async def test_a_run_whose_code_has_changed_waits_for_a_decision(program, core, settings):
+    path = settings.plugins / "800_ask.py"
+    path.write_text(ASK.format("Colour"))
+    await core.plugins.reload()
+    run = await begin(program, "ask", "Ada")
+    await program.post(f"/api/runs/{run['run']}/answer", json={"value": "red"})
+    path.write_text(ASK.format("Shade"))
+    await core.plugins.reload()
+    run = (await program.get(f"/api/runs/{run['run']}")).json()
+    assert run["changed"] is True
+    anew = (await program.post(f"/api/runs/{run['run']}/start-anew")).json()
+    assert anew["run"] != run["run"] and anew["open"]["label"] == "Shade" and anew["changed"] is False
+    assert (await program.get(f"/api/runs/{run['run']}")).json()["locked"] is True
+
+
+ASK = """
+from treadle import workflow
+
+@workflow("Ask", message="m")
+async def ask(ui):
+    await ui.ask("Name", str)
+    await ui.ask("{}", str)
+    await ui.ask("Note", str)
+"""
 
 
 async def test_a_workflow_that_fails_says_where(program):

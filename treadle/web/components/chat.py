@@ -50,10 +50,13 @@ def _arrival(message: Message) -> NotStr:
 
 
 def _tools(message: Message) -> str:
-    """What the model has looked up, in its order."""
-    return "".join(f'<p class="tool" id="m{message.id}-tool{n}">{icon("layers", small=True)}<span>{_safe(said)}</span>'
-                   f"<span>{seconds:.1f} s</span></p>"
-                   for n, (said, seconds) in enumerate(json.loads(message.tools or "[]"), 1))
+    """What the model has looked up, in its order, with how long that took where anybody would notice."""
+    rows = []
+    for n, (said, seconds) in enumerate(json.loads(message.tools) if message.tools else (), 1):
+        took = f"<span>{seconds:.1f} s</span>" if seconds >= 0.1 else ""
+        rows.append(f'<p class="tool" id="m{message.id}-tool{n}">{icon("layers", small=True)}<span>{_safe(said)}</span>'
+                    f"{took}</p>")
+    return "".join(rows)
 
 
 def _waiting(message: Message, plain: str | None) -> str:
