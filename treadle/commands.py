@@ -13,6 +13,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
+from .answers import fields_of, file_step
 from .drawing import WORKS, Export, Show, Step
 from .errors import Conflict, InvalidAnswer, NotFound
 from .feed import Feed
@@ -200,17 +201,19 @@ class Commands:
     # files
 
     @asynccontextmanager
-    async def receive(self, key: str, endpoint: str, name: str, *, owner: str) -> AsyncIterator[Sink]:
-        """Store a file for the open question of a run, or of a workflow before its first answer.
+    async def receive(self, key: str, endpoint: str, name: str, *, owner: str, field: str = "") -> AsyncIterator[Sink]:
+        """Store a file for the open question of a run, or of a workflow before its first answer. `field`: of a form.
 
         Raises `Conflict` where no file is asked for, `TooLarge`.
         """
         view = await (self._runs.draw(key) if key else self._runs.draw_new(endpoint))
         step = view.drawing.open
-        if step is None or step.field is None or step.field.kind != "upload":
+        known = f"value.{field}" if field else "value"
+        spec = fields_of(step).get(known)
+        if step is None or spec is None or spec.kind != "upload":
             raise Conflict("No file is asked for now.", hint=_waits(step))
-        limit = self._max_upload if step.field.max_mb is None else int(step.field.max_mb * 1_000_000)
-        async with self._files.receive(name, run=owner, step=step.slug, max_bytes=limit) as sink:
+        limit = self._max_upload if spec.max_mb is None else int(spec.max_mb * 1_000_000)
+        async with self._files.receive(name, run=owner, step=file_step(step, known), max_bytes=limit) as sink:
             yield sink
 
     async def export(self, key: str, name: str) -> tuple[str, bytes]:

@@ -6,10 +6,12 @@ import os
 import random
 import subprocess
 import sys
+from datetime import date
 from typing import Literal
 
 import pytest
 
+from tests.every import plugins_at
 from treadle import Table, Upload, workflow
 from treadle.config import ROOT
 from treadle.errors import InvalidAnswer, PluginError
@@ -194,3 +196,15 @@ def test_the_model_says_what_the_test_gives_and_nothing_else(run):
 def test_a_job_that_fails_says_why(run):
     r = run(work, answers={"Number": 13})
     assert r.waiting_for == "Double" and "no 13" in r.error
+
+
+def test_a_form_with_files_a_secret_and_dates_is_played_from_a_dict(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("TREADLE_PLUGINS", str(plugins_at(tmp_path / "every")))
+    (tmp_path / "k.csv").write_text("a,b\n")
+    scope = {"name": "Spring", "pages": 1500, "price": 9.5, "on": date(2026, 11, 18), "at": "2026-11-18 14:05",
+             "start": "https://docs.example.org/", "compare": "Canonical", "include": ["HTML"], "country": "FR",
+             "size": 2, "file": tmp_path / "k.csv", "key": "hunter2!", "settings": {"a": 1}, "text": "# T",
+             "workers": 20}
+    r = run("every", answers={"Scope": scope, "Days": [3, 1], "Key": None})
+    assert r.waiting_for is None and r["Scope"].file.read_text() == "a,b\n" and r["Scope"].group is True
+    assert "LARGE k.csv 8 {'a': 1} 20 True [1, 3] True" in r.shown[0].replace("\\", "")

@@ -34,7 +34,7 @@ class Door(Protocol):
     def begin(self, endpoint: str, value: Any, client_id: str) -> Any: ...
     def answer(self, key: str, step: str, value: Any, rev: int) -> Any: ...
     def change(self, key: str, what: str, step: str) -> Any: ...
-    def send(self, key: str, endpoint: str, path: Path, client_id: str) -> Any: ...
+    def send(self, key: str, endpoint: str, path: Path, client_id: str, field: str = "") -> Any: ...
     def export(self, key: str, name: str) -> bytes: ...
     def pause(self, seconds: float) -> None: ...
     def close(self) -> None: ...
@@ -107,11 +107,12 @@ class Near:
     def change(self, key: str, what: str, step: str) -> Any:
         return self._loop.run(self._commands.change(key, what, step, by=BY))
 
-    def send(self, key: str, endpoint: str, path: Path, client_id: str) -> Any:
+    def send(self, key: str, endpoint: str, path: Path, client_id: str, field: str = "") -> Any:
         async def sending() -> Any:
             from ..runs import new_owner
 
-            receiving = self._commands.receive(key, endpoint, path.name, owner=key or new_owner(client_id))
+            receiving = self._commands.receive(key, endpoint, path.name, owner=key or new_owner(client_id),
+                                               field=field)
             with path.open("rb") as file:
                 async with receiving as sink:
                     while chunk := file.read(1_000_000):
@@ -162,9 +163,9 @@ class Far:
     def change(self, key: str, what: str, step: str) -> Any:
         return self._json("POST", f"/api/runs/{quote(key, safe='')}/{what}", {"step": step})
 
-    def send(self, key: str, endpoint: str, path: Path, client_id: str) -> Any:
+    def send(self, key: str, endpoint: str, path: Path, client_id: str, field: str = "") -> Any:
         where = f"runs/{quote(key, safe='')}" if key else f"workflows/{quote(endpoint, safe='')}"
-        query = urlencode({"name": path.name, "client_id": client_id})
+        query = urlencode({"name": path.name, "client_id": client_id, "field": field})
         with path.open("rb") as file:
             return json.loads(self._ask("POST", f"/api/{where}/files?{query}", file, "application/octet-stream",
                                         {"Content-Length": str(path.stat().st_size)}))

@@ -116,6 +116,9 @@ class _Play:
             try:
                 if isinstance(value, Path):
                     value = self._door.send(self._key, self._args.workflow, value, self._client_id)
+                elif isinstance(value, dict):
+                    value = {name: self._door.send(self._key, self._args.workflow, each, self._client_id, name)
+                             if isinstance(each, Path) else each for name, each in value.items()}
                 if self._key:
                     return self._door.answer(self._key, step["step"], value, step["rev"])  # type: ignore[no-any-return]
                 return self._kept(self._door.begin(self._args.workflow, value, self._client_id))

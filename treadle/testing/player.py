@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from ..answers import fields_of, file_step
 from ..clock import Clock
 from ..commands import key_text, settled, typed
 from ..config import Settings
@@ -294,12 +295,18 @@ async def _play(core: Core, endpoint: str, key: str, answers: Answers, llm: _Tol
 
 async def _sent(core: Core, step: Step, value: Any, owner: str) -> Any:
     """The answer as a form would send it, its file stored as if it had come with it."""
-    if isinstance(value, Path) and step.field is not None and step.field.kind == "upload":
+    async def stored(path: Any, name: str) -> Any:
+        spec = fields_of(step).get(name)
+        if not isinstance(path, Path) or spec is None or spec.kind != "upload":
+            return path
         limit = core.settings.max_upload
-        async with core.files.receive(value.name, run=owner, step=step.slug, max_bytes=limit) as sink:
-            await sink.write(value.read_bytes())
-        value = sink.file
-    return typed(step, value)
+        async with core.files.receive(path.name, run=owner, step=file_step(step, name), max_bytes=limit) as sink:
+            await sink.write(path.read_bytes())
+        return sink.file
+
+    if isinstance(value, Mapping):
+        value = {name: await stored(each, f"value.{name}") for name, each in value.items()}
+    return typed(step, await stored(value, "value"))
 
 
 def _sound(view: RunView) -> RunView:

@@ -103,11 +103,13 @@ async def change(request: Request, core: Core) -> Any:
 
 
 async def file(request: Request, core: Core) -> Any:
-    """Take a file for a question: the body is the file, `?name=` its name. Its id is the answer's value."""
+    """Take a file for a question: the body is the file, `?name=` its name, `?field=` that of a form. Its id is the
+    answer's value."""
     asked, commands = request.query_params, core.commands
     key, endpoint = request.path_params.get("key", ""), request.path_params.get("endpoint", "")
     owner = key or new_owner(_client_id(asked.get("client_id", ""), needed=True))
-    async with commands.receive(key, endpoint, asked.get("name") or "file", owner=owner) as sink:
+    async with commands.receive(key, endpoint, asked.get("name") or "file", owner=owner,
+                                field=asked.get("field", "")) as sink:
         async for chunk in request.stream():
             await sink.write(chunk)
     return {"file": sink.file.id, "name": sink.file.name, "size": sink.file.size}
