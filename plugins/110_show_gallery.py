@@ -159,38 +159,41 @@ def clicks() -> Any:
 
 
 async def plotly(ui: Ui) -> None:
-    """Drawn by the script the package brings, in a frame of its own."""
+    """Drawn by the script the package brings, in a frame of its own. A job builds it: importing plotly may take longer
+    than drawing a page may."""
     if needs := missing("plotly"):
         ui.show(needs)
         return
+    ui.show(await ui.job("Build the figure", years))
+
+
+def years() -> Any:
+    """A line a year, as a figure of plotly."""
     from plotly.graph_objects import Figure, Scatter
 
-    ui.show(Figure([Scatter(x=["Aug", "Sep", "Oct"], y=[62, 49, 41], name="2026"),
-                    Scatter(x=["Aug", "Sep", "Oct"], y=[60, 64, 67], name="2025")],
-                   layout={"title": {"text": "Clicks by month"}, "height": 320}))
+    months = ["Aug", "Sep", "Oct"]
+    return Figure([Scatter(x=months, y=[62, 49, 41], name="2026"),
+                   Scatter(x=months, y=[60, 64, 67], name="2025")],
+                  layout={"title": {"text": "Clicks by month"}, "height": 320})
 
 
 async def altair(ui: Ui) -> None:
-    """A chart is drawn by vl-convert-python as a picture; here a job does it, as importing altair takes long."""
+    """Drawn as a picture by vl-convert-python. A job builds it, as importing altair takes long."""
     if needs := missing("altair", "vl-convert-python"):
         ui.show(needs)
         return
-    drawn: Any = await ui.job("Draw the chart", bars)
-    ui.show(Image(drawn, title="Pages by status",
+    chart: Any = await ui.job("Build the chart", bars)
+    ui.show(Image(chart, title="Pages by status",
                   alt="290 answer, 20 are redirected, 2 are broken"))
 
 
-def bars() -> bytes:
-    """A chart as SVG."""
-    import io
-
+def bars() -> Any:
+    """A bar a status."""
     import altair
 
     data = altair.Data(values=[{"status": "200", "pages": 290}, {"status": "301", "pages": 20},
                                {"status": "404", "pages": 2}])
-    out = io.StringIO()
-    altair.Chart(data).mark_bar().encode(x="pages:Q", y="status:N").properties(width=480).save(out, format="svg")
-    return out.getvalue().encode()
+    return altair.Chart(data).mark_bar().encode(x="pages:Q", y="status:N").properties(width=480)
 
 
 async def rich(ui: Ui) -> None:
@@ -209,7 +212,7 @@ async def rich(ui: Ui) -> None:
 SHOWS: dict[str, tuple[Callable[..., Any], ...]] = {  # what shows it, and what that calls
     "Markdown": (markdown,), "Table": (table, Page), "Code": (code,), "Diagram": (diagram,), "Graph": (graph,),
     "Image": (image, gradient), "Download": (download,), "Components": (components,), "pandas": (pandas, sales),
-    "matplotlib": (matplotlib, clicks), "plotly": (plotly,), "altair": (altair, bars), "rich": (rich,),
+    "matplotlib": (matplotlib, clicks), "plotly": (plotly, years), "altair": (altair, bars), "rich": (rich,),
 }
 
 

@@ -155,6 +155,8 @@ def _as_file(value: Any) -> tuple[bytes, str] | None:
     if library == "PIL" and hasattr(value, "save"):
         value.save(out, format="PNG")
         return out.getvalue(), "png"
+    if library in ("plotly", "altair") and hasattr(value, "to_json"):  # what a show draws it from
+        return value.to_json().encode(), f"{library}.json"
     if not (library := _frame(kind)):
         return None
     frame = value.to_frame() if kind.__name__ == "Series" else value

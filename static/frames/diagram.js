@@ -8,10 +8,12 @@
       startOnLoad: false, securityLevel: "strict", suppressErrorRendering: true, theme: "base",
       fontFamily: "system-ui, sans-serif", maxTextSize: 100000, maxEdges: 2000,
       themeVariables: {
-        darkMode: isDark(), background: paper, mainBkg: fill, primaryColor: fill, primaryTextColor: ink,
+        darkMode: isDark(), background: paper, mainBkg: fill, primaryColor: fill,
+        primaryTextColor: ink,
         primaryBorderColor: line, lineColor: color("ink-2"), textColor: ink, fontSize: "14px",
         edgeLabelBackground: paper, clusterBkg: paper, clusterBorder: line, noteBkgColor: fill,
-        noteTextColor: ink, noteBorderColor: line, actorBkg: fill, actorTextColor: ink, signalTextColor: ink,
+        noteTextColor: ink, noteBorderColor: line, actorBkg: fill, actorTextColor: ink,
+        signalTextColor: ink,
       },
     });
     try {
@@ -24,7 +26,8 @@
     picture.setAttribute("role", "img");
     picture.setAttribute("aria-label", title);
     Object.assign(box, {tabIndex: 0, role: "group", ariaLabel: title});
-    picture.style.minInlineSize = `min(${picture.viewBox.baseVal.width}px, 520px)`; // a phone scrolls it
+    const {width} = picture.viewBox.baseVal;
+    picture.style.minInlineSize = `min(${width}px, 520px)`; // a phone scrolls it
   };
   drawn(draw);
 }

@@ -1,4 +1,4 @@
-// In a sandboxed frame: without the page's origin, cookies or storage, and with no network but /static/.
+// In a sandboxed frame: no origin, cookies or storage of the page, no network but /static/.
 const frame = (() => {
   const byId = (id) => document.getElementById(id);
   const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
@@ -26,7 +26,10 @@ const frame = (() => {
     root.style.colorScheme = dark ? "dark" : "light";
     redraw();
   });
-  system.addEventListener("change", () => { dark = system.matches; redraw(); }); // in a tab of its own
+  system.addEventListener("change", () => { // in a tab of its own; a page tells it after this
+    dark = system.matches;
+    redraw();
+  });
   parent.postMessage({theme: true}, "*");
   const drawn = (draw) => { redraw = draw; draw(); };
   return {

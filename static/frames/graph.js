@@ -1,7 +1,7 @@
 // A graph laid out by its forces, once, without motion. Arrows go from node to node.
 {
   const {box, data: {nodes, edges}, title} = frame;
-  const NS = "http://www.w3.org/2000/svg", W = 800, H = 520;
+  const NS = "http://www.w3.org/2000/svg", W = Math.max(280, box.clientWidth), H = 440;
   const make = (name, attributes = {}, text = "") => {
     const made = document.createElementNS(NS, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -21,27 +21,31 @@
     {source: byName.get(source), target: byName.get(target), label}));
   for (const link of links) { link.source.to.push(link); link.target.from.push(link); }
   const near = Math.max(24, Math.min(70, 1200 / Math.sqrt(nodes.length || 1)));
-  d3.forceSimulation(nodes).stop()
+  const ticks = nodes.length > 1000 ? 60 : nodes.length > 300 ? 120 : 300;
+  const forces = d3.forceSimulation(nodes).stop().alphaDecay(1 - 0.001 ** (1 / ticks))
     .force("link", d3.forceLink(links).distance(near))
     .force("charge", d3.forceManyBody().strength(-3 * near).distanceMax(500))
-    .force("x", d3.forceX(0).strength(0.06)).force("y", d3.forceY(0).strength(0.09))
-    .tick(nodes.length > 600 ? 120 : 300);
+    .force("x", d3.forceX(0).strength(0.06)).force("y", d3.forceY(0).strength(0.09));
 
   // ---- drawing
-  const svg = make("svg", {class: "graph", viewBox: `0 0 ${W} ${H}`, tabindex: 0, role: "application",
+  const svg = make("svg", {
+    class: "graph", viewBox: `0 0 ${W} ${H}`, tabindex: 0, role: "application",
     "aria-label": `${title}: ${nodes.length} nodes, ${links.length} links. `
       + "Arrow keys go from node to node."});
   const stage = svg.appendChild(make("g"));
   for (const link of links) link.line = stage.appendChild(make("line"));
   for (const node of nodes) {
-    const size = 1 + Math.min(1.4, node.from.length / 12);
-    node.mark = stage.appendChild(make("path", {class: `node g${look(node)}`, d: SHAPES[look(node)]}));
+    const size = (1 + Math.min(1.4, node.from.length / 12)) * Math.min(1, 12 / nodes.length ** 0.5);
+    const at = look(node);
+    node.mark = stage.appendChild(make("path", {class: `node g${at}`, d: SHAPES[at]}));
     node.mark.append(make("title", {}, node.label));
     node.size = size;
   }
   const named = nodes.length <= 40 ? nodes
     : [...nodes].sort((a, b) => b.from.length - a.from.length).slice(0, 12);
-  const label = (node) => { node.text ??= stage.appendChild(make("text", {}, node.label.slice(0, 60))); };
+  const label = (node) => {
+    node.text ??= stage.appendChild(make("text", {}, node.label.slice(0, 60)));
+  };
   named.forEach(label);
   let zoom = 1, left = 0, top = 0, chosen;
   const place = () => {
@@ -81,7 +85,8 @@
   const names = (ends) => ends.slice(0, 12).join(", ")
     + (ends.length > 12 ? ` and ${ends.length - 12} more` : "");
   const choose = (node) => {
-    for (const part of stage.querySelectorAll(".near, .chosen")) part.classList.remove("near", "chosen");
+    for (const part of stage.querySelectorAll(".near, .chosen"))
+      part.classList.remove("near", "chosen");
     if (chosen?.text && !named.includes(chosen)) { chosen.text.remove(); chosen.text = undefined; }
     chosen = node;
     svg.classList.toggle("some", Boolean(node));
@@ -118,8 +123,9 @@
 
   // ---- pointing: a node or the whole is dragged
   const at = (event) => {
-    const point = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-    return [point.x, point.y];
+    const {x, y} = new DOMPoint(event.clientX, event.clientY)
+      .matrixTransform(svg.getScreenCTM().inverse());
+    return [x, y];
   };
   let drag;
   svg.onpointerdown = (event) => {
@@ -132,7 +138,8 @@
     if (!drag) return;
     const [x, y] = at(event), [dx, dy] = [x - drag.last[0], y - drag.last[1]];
     drag.last = [x, y];
-    if (drag.node) { drag.node.x += dx / zoom; drag.node.y += dy / zoom; } else { left += dx; top += dy; }
+    if (drag.node) { drag.node.x += dx / zoom; drag.node.y += dy / zoom; }
+    else { left += dx; top += dy; }
     place();
   };
   svg.onpointerup = svg.onpointercancel = () => { drag = undefined; };
@@ -146,7 +153,8 @@
   const tools = html("div", {className: "tools"});
   const button = (textContent, ariaLabel, onclick) =>
     tools.append(html("button", {type: "button", textContent, ariaLabel, onclick}));
-  const find = html("input", {type: "search", placeholder: "Find a node", ariaLabel: "Find a node"});
+  const wording = "Find a node";
+  const find = html("input", {type: "search", placeholder: wording, ariaLabel: wording});
   find.onchange = () => {
     const wanted = find.value.trim().toLowerCase();
     const found = wanted && nodes.find(({label: text}) => text.toLowerCase().includes(wanted));
@@ -164,6 +172,13 @@
     key.append(sign, group);
     tools.append(key);
   });
-  box.replaceChildren(tools, svg, said);
-  if (nodes.length) fit(); else said.textContent = "There are no nodes.";
+  const settle = (left) => { // in short pieces: the page around it must not wait
+    const end = performance.now() + 20;
+    while (left > 0 && performance.now() < end) { forces.tick(); left -= 1; }
+    if (left > 0) return setTimeout(settle, 0, left);
+    box.replaceChildren(tools, svg, said);
+    if (nodes.length) fit(); else said.textContent = "There are no nodes.";
+  };
+  box.textContent = `Laying out ${nodes.length} nodes.`;
+  settle(ticks);
 }

@@ -4,7 +4,8 @@
   const draw = async () => {
     const {data: traces, layout = {}, frames} = data;
     const axes = {gridcolor: color("line"), linecolor: color("line"), zerolinecolor: color("line")};
-    const own = {paper_bgcolor: "#0000", plot_bgcolor: "#0000", font: {color: color("ink")}, autosize: true};
+    const clear = {paper_bgcolor: "#0000", plot_bgcolor: "#0000", autosize: true};
+    const own = {...clear, font: {color: color("ink")}};
     const template = isDark() ? {layout: {...own, xaxis: axes, yaxis: axes}} : layout.template;
     try {
       await Plotly.react("box", {

@@ -27,9 +27,13 @@ async def frames(ui: Ui):
 
 @workflow("Chart", message="m")
 async def chart(ui: Ui):
+    ui.show(await ui.job("Build", built))
+
+
+def built():
     from plotly.graph_objects import Figure, Scatter
 
-    ui.show(Figure(Scatter(y=[1, 3, 2]), layout={"title": {"text": "Clicks"}}))
+    return Figure(Scatter(y=[1, 3, 2]), layout={"title": {"text": "Clicks"}})
 '''
 TRY = """async (address) => {
   const tried = {};
@@ -135,6 +139,8 @@ async def test_a_graph_follows_the_theme_and_is_walked_by_keyboard(page):
 async def test_a_figure_of_plotly_is_drawn_by_its_own_script(page):
     pytest.importorskip("plotly")
     await page.goto("/chart")
+    await page.locator(".btn.solid", has_text="Start").click()
+    await page.locator("iframe").wait_for()
     frame = await framed(page, "Plotly: Clicks")
     await frame.wait_for_selector(".scatterlayer .point")
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.browsing import form_to, forms, submit
-from tests.harness import HX
+from tests.harness import HX, until
 from tests.partials import parse
 from treadle.config import Settings
 from treadle.web.assets import LATE
@@ -163,13 +163,17 @@ async def test_a_late_asset_is_found_by_a_page_of_an_earlier_start(client):
 
 
 @pytest.mark.parametrize("name", ["Markdown", "Table", "Code", "Diagram", "Graph", "Image", "Download", "Components",
-                                  "plotly", "altair", "rich"])
+                                  "pandas", "matplotlib", "plotly", "altair", "rich"])
 async def test_each_of_the_gallery_draws_with_its_code(client, name):
     form = form_to((await client.get("/show_gallery")).text, "/runs/new/show_gallery")
     sent = await submit(client, form, value=name)
-    page = await client.get(sent.headers["location"])
+
+    async def whole() -> httpx.Response | None:  # with what its job makes
+        page = await client.get(sent.headers["location"])
+        return page if f"async def {name.lower()}(ui" in parse(page.text).find("main").text else None
+
+    page = await until(whole, within=20)
     main = parse(page.text).find("main")
-    assert page.status_code == 200 and f"async def {name.lower()}(ui" in main.text
     assert "could not be drawn" not in main.text
     for address in re.findall(r'(?:src|href)="(/frame/[^"]+)"', page.text):
         assert (await client.get(address.replace("&amp;", "&"))).status_code == 200

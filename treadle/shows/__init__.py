@@ -11,7 +11,7 @@ from typing import Any
 from ..files import File
 from ..results import Results
 from . import frames
-from .pictures import is_picture
+from .pictures import is_chart, is_picture
 from .table import Table
 from .text import plain
 from .things import Code, Diagram, Download, Graph, Image
@@ -33,6 +33,9 @@ def kind(thing: Any) -> str:
         return "text"
     if is_picture(thing):
         return "picture"
+    for library in ("plotly", "altair"):
+        if is_chart(thing, library):
+            return library
     if isinstance(thing, File):
         return "file"
     if isinstance(thing, Image):
@@ -43,10 +46,6 @@ def kind(thing: Any) -> str:
     if frames.is_frame(thing):
         _few(thing)
         return "frame"
-    if frames.made_by(thing, "plotly", "BaseFigure"):
-        return "plotly"
-    if frames.made_by(thing, "altair", "TopLevelMixin"):
-        return "altair"
     if hasattr(thing, "__html__") or hasattr(thing, "__ft__"):
         return "component"
     if hasattr(thing, "__rich_console__") or hasattr(thing, "__rich__"):

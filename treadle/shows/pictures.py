@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import pickle
 import struct
 import threading
@@ -49,9 +50,21 @@ def source_of(thing: Any) -> Any:
 def is_picture(thing: Any) -> bool:
     """Whether it can be drawn as a picture."""
     source = source_of(thing)
-    if made_by(source, "altair", "TopLevelMixin"):
+    if is_chart(source, "altair"):
         return find_spec("vl_convert") is not None
     return bool(media_of(source)) or made_by(source, "PIL", "Image") or made_by(source, "matplotlib", "Figure")
+
+
+def is_chart(source: Any, library: str) -> bool:
+    """Whether it is a figure of plotly or a chart of altair, or the file a job made of one."""
+    if isinstance(source, File):
+        return source.name.endswith(f".{library}.json")
+    return made_by(source, library, "BaseFigure" if library == "plotly" else "TopLevelMixin")
+
+
+def spec_of(source: Any) -> str:
+    """What a chart is drawn from, as JSON."""
+    return source.read_text() if isinstance(source, File) else str(source.to_json())
 
 
 def media_of(source: Any) -> str:
@@ -73,20 +86,27 @@ def title_of(thing: Any) -> str:
     if isinstance(thing, Image) and thing.title:
         return thing.title
     source = source_of(thing)
+    if is_chart(source, "plotly") or is_chart(source, "altair"):
+        return _chart_title(spec_of(source))
     if isinstance(source, File):
         return source.name
     if made_by(source, "matplotlib", "Figure"):
         titles = [source.get_suptitle(), *(axes.get_title() for axes in source.axes)]
         return next((str(title) for title in titles if title), "Figure")
-    if made_by(source, "altair", "TopLevelMixin"):
-        return title if isinstance(title := getattr(source, "title", ""), str) and title else "Chart"
     return "Picture"
+
+
+def _chart_title(spec: str) -> str:
+    """The title of a chart, a text or a dict with one, at its place in plotly and in altair."""
+    whole = json.loads(spec)
+    title = whole.get("title") or (whole.get("layout") or {}).get("title")
+    return str((title.get("text") if isinstance(title, dict) else title) or "Chart")
 
 
 def measured(thing: Any) -> Picture:
     """`picture` for a page that only names it: of a file no more is read than where its size stands."""
     source = source_of(thing)
-    if not isinstance(source, File):
+    if not isinstance(source, File) or not media_of(source):
         return picture(thing)
     with source.open("rb") as file:
         return _sized(media_of(source), file.read(HEAD), source.sha256)
@@ -95,6 +115,9 @@ def measured(thing: Any) -> Picture:
 def picture(thing: Any) -> Picture:
     """Draw it: up to a second, in a thread. Raises whatever the library that draws it does."""
     source = source_of(thing)
+    if is_chart(source, "altair"):
+        spec = spec_of(source)
+        return remembered(hashlib.sha256(spec.encode()).hexdigest(), lambda: _vega(spec))
     if isinstance(source, File):
         with source.open("rb") as file:
             return _sized(media_of(source), file.read(), source.sha256)
@@ -102,9 +125,6 @@ def picture(thing: Any) -> Picture:
         return _sized(media_of(source), bytes(source), hashlib.sha256(source).hexdigest())
     if made_by(source, "matplotlib", "Figure"):
         return remembered(_pickled(source), lambda: _figure(source))
-    if made_by(source, "altair", "TopLevelMixin"):
-        spec = source.to_json()
-        return remembered(hashlib.sha256(spec.encode()).hexdigest(), lambda: _vega(spec))
     return remembered(hashlib.sha256(repr((source.mode, source.size)).encode() + source.tobytes()).hexdigest(),
                        lambda: _png(source))
 

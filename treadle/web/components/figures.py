@@ -16,7 +16,7 @@ from fasthtml.common import to_xml
 from ...shows import Code, Diagram, Graph
 from ...shows.digest import digest
 from ...shows.frames import installs
-from ...shows.pictures import measured
+from ...shows.pictures import measured, spec_of
 from ...shows.pictures import title_of as picture_title
 from ...shows.terminal import spans
 from ...text import one_line, storable
@@ -56,9 +56,6 @@ def title_of(thing: Any) -> str:
     """What stands over a figure."""
     if isinstance(thing, Diagram | Graph):
         return thing.title or type(thing).__name__
-    if callable(getattr(thing, "to_plotly_json", None)):
-        title = thing.layout.title.text
-        return str(title) if title else "Figure"
     return picture_title(thing)
 
 
@@ -113,8 +110,8 @@ def Figure(thing: Any, how: str, n: int, *, base: str, url: Url) -> str:
         size = f' width="{drawn.width}" height="{drawn.height}"' if drawn.width and drawn.height else ""
         alt = clean(getattr(thing, "alt", "") or title)
         return _box(title, url(at), f'<img src="{escape(f"{at}?v={drawn.key}")}"{size} alt="{escape(alt)}">')
-    key = hashlib.sha256(thing.to_json().encode()).hexdigest()[:12] if how == "plotly" else digest(thing)[:12]
-    kind = "" if title in ("Diagram", "Graph", "Figure") else f"{how.capitalize()}: "
+    key = hashlib.sha256(spec_of(thing).encode()).hexdigest()[:12] if how == "plotly" else digest(thing)[:12]
+    kind = "" if title in ("Diagram", "Graph", "Chart") else f"{how.capitalize()}: "
     frame = (f'<iframe id="{escape(at.strip("/").replace("/", "-"))}-{key}" src="{escape(f"{at}?v={key}")}" '
              f'title="{escape(kind + title)}" sandbox="allow-scripts" referrerpolicy="no-referrer" loading="lazy" '
              'height="320" hx-morph-skip=""></iframe>')  # its height is set by a script
@@ -123,7 +120,7 @@ def Figure(thing: Any, how: str, n: int, *, base: str, url: Url) -> str:
 
 def Source(thing: Any, how: str) -> str:
     """What a diagram or a figure is made of, for who does not see it."""
-    text = thing.text if how == "diagram" else thing.to_json()
+    text = thing.text if how == "diagram" else spec_of(thing)
     language = "" if how == "diagram" else "json"
     cut = text if len(text) <= SOURCE else f"{text[:SOURCE]}\n… {len(text) - SOURCE:,} more characters"
     return Fold("Source", CodeBox(Code(cut, language, title_of(thing))))

@@ -17,7 +17,7 @@ from ...errors import NotFound
 from ...files import File
 from ...runs import RunView
 from ...shows import Download, kind
-from ...shows.pictures import Picture, picture
+from ...shows.pictures import Picture, picture, spec_of
 from ...text import storable
 from ..assets import url as asset
 from ..components.figures import FRAMED, title_of
@@ -73,7 +73,7 @@ def FramePage(thing: Any, how: str) -> str:
     elif how == "graph":
         data = json.dumps({"nodes": thing.nodes, "edges": thing.edges})
     else:
-        data = thing.to_json()
+        data = spec_of(thing)
     data = data.replace("<", "\\u003c")  # nothing in it ends the element it stands in
     return ('<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
