@@ -23,6 +23,7 @@ async def frames(ui: Ui):
     ui.show(Graph(NODES, [("/", "/a"), ("/a", "/gone")], title="Links"))
     note = await ui.ask("Diagram", LongText)
     ui.show(Diagram(note, title="Yours"))
+    await ui.ask("More", str)
 
 
 @workflow("Chart", message="m")
@@ -107,6 +108,14 @@ async def test_what_mermaid_cannot_read_is_said_in_its_place(page):
     frame = await framed(page, "Diagram: Yours")
     await expect(frame.get_by_role("alert")).to_contain_text("not yet a Mermaid diagram")
     await expect(frame.get_by_role("alert")).to_contain_text("Parse error")
+    await frame.evaluate("window.mine = true")  # the run is drawn again, the frame stays as it is
+    box = page.locator('iframe[title="Diagram: Yours"]')
+    height = await box.evaluate("box => box.offsetHeight")
+    await page.locator("#f-more").fill("no")
+    await page.locator(".card-foot .btn.solid").click()
+    await expect(page.locator("#step-more.done")).to_be_visible()
+    assert await frame.evaluate("window.mine")
+    assert await box.evaluate("box => box.offsetHeight") == height != 320
 
 
 async def test_a_graph_follows_the_theme_and_is_walked_by_keyboard(page):

@@ -114,7 +114,7 @@ def Figure(thing: Any, how: str, n: int, *, base: str, url: Url) -> str:
     kind = "" if title in ("Diagram", "Graph", "Chart") else f"{how.capitalize()}: "
     frame = (f'<iframe id="{escape(at.strip("/").replace("/", "-"))}-{key}" src="{escape(f"{at}?v={key}")}" '
              f'title="{escape(kind + title)}" sandbox="allow-scripts" referrerpolicy="no-referrer" loading="lazy" '
-             'height="320" hx-morph-skip=""></iframe>')  # its height is set by a script
+             'height="320"></iframe>')  # its height is set by a script
     return f'{_box(title, url(at), frame)}<script src="{asset("shows.js")}"></script>'
 
 

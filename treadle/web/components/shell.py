@@ -22,7 +22,7 @@ CONFIG = {
     "morphIgnore": ["data-htmx-powered", "open", "popover"],  # what the reader unfolded stays unfolded
     # seconds that app.js counts, and a table the reader has sorted, searched or turned over
     # the newest results of a job while somebody points at them, a name that is being typed
-    "morphSkip": "[data-since], .shown:has(> [data-view]), [id^=items-]:hover, .rows > li:has(> .edit)",
+    "morphSkip": "[data-since], iframe, .shown:has(> [data-view]), [id^=items-]:hover, .rows > li:has(> .edit)",
     "morphSkipChildren": ".msg > .body, .msg .plain-text",  # a reply that settles: its texts come by their own partials
 }
 KINDS = {"workflow": "Workflows", "tool": "Tools", "page": "Pages"}
