@@ -53,7 +53,7 @@ class Core:
         self.drafts = Drafts(self.runs, self.llm, self.context, self.tasks)
         self.narrator = Narrator(self.db, self.feed, clock, self.tasks, self.plugins, self.conversations,
                                  settle_s=settings.settle_s)
-        self.llm.redact = self.jobs.redact = self.secrets.redact
+        self.llm.redact = self.secrets.redact
         self.runs.jobs, self.runs.fork, self.archive.stop = self.jobs, self.archive.fork, self.jobs.stop
         self.jobs.advance, self.jobs.messages = self.runs.advance, self.context.step
         self.watch.on_reload = self.runs.reloaded

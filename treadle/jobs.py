@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from loguru import logger
 
@@ -38,6 +39,8 @@ from .text import without_secrets
 from .watchdog import Watchdog
 from .worker import folder_of
 from .workflow import Workflow
+
+T = TypeVar("T")
 
 AGAIN_S = 1.0    # between two tries to save what the disk refused
 ENDED_KEPT = 20  # lines of what has ended lately
@@ -103,7 +106,6 @@ class Jobs:
 
     advance: Callable[[str], Awaitable[Any]]
     messages: Callable[[str, str], Awaitable[Messages]]
-    redact: Callable[[str], str]
 
     def __init__(self, settings: Settings, db: Database, feed: Feed, clock: Clock, tasks: Tasks, files: Files,
                  llm: Llm) -> None:
@@ -239,15 +241,20 @@ class Jobs:
         await self._end(job, result)
 
     async def _end(self, job: Job, result: Result) -> None:
-        while not job.ended:
+        await self._saved(job, lambda: self._settle(job.id, result.state, value=result.value or None,
+                                                    error=result.error, details=result.details, file=result.ending))
+        if not job.ended:  # its row is another's by now: it was reverted
+            self._let_go(job, "stopped", "")
+        await self.advance(job.run)
+
+    async def _saved(self, job: Job, write: Callable[[], T]) -> T:
+        """What `write` gives, as soon as the disk takes it."""
+        while True:
             try:
-                self._settle(job.id, result.state, value=result.value or None, error=result.error,
-                             details=result.details, file=result.ending)
-                break
+                return write()
             except StorageError as error:
                 logger.error("{} of {} cannot be saved yet: {}", job.step.slug, job.run, error.message)
                 await self._clock.sleep(AGAIN_S)
-        await self.advance(job.run)
 
     async def _job(self, job: Job) -> Result:
         work = job.step.work
@@ -269,12 +276,12 @@ class Jobs:
         calls = Calls(self._executors, self._clock, work, job.said)
 
         async def slot() -> None:
-            number = items.take()
+            number = await self._saved(job, items.take)
             while number is not None:
                 result = await calls.result((values[number],), alone=number in items.suspects)
                 result = await self._filed(job, result, f"-{number + 1}")
                 async with self._turn:
-                    number = await self._put(job, items, number, result)
+                    number = await self._saved(job, partial(items.put, number, result, result.ending))
 
         async with asyncio.TaskGroup() as slots:
             for _ in range(min(work.workers, items.total)):
@@ -282,16 +289,6 @@ class Jobs:
         if items.failed and work.failed == "ask":
             return Result("failed", error=f"{items.failed} of {items.total} failed.")
         return Result("done")  # what is in the rows is read by whoever draws the run
-
-    async def _put(self, job: Job, items: Items, number: int, result: Result) -> int | None:
-        if result.error:
-            result = result._replace(error=self.redact(result.error), details=self.redact(result.details))
-        while True:
-            try:
-                return items.put(number, result, result.ending)
-            except StorageError as error:
-                logger.error("an item of {} of {} cannot be saved yet: {}", job.step.slug, job.run, error.message)
-                await self._clock.sleep(AGAIN_S)
 
     async def _ask(self, job: Job) -> Result:
         work = job.step.work
@@ -326,8 +323,7 @@ class Jobs:
         with self._feed.change() as rev:
             self._db.execute("UPDATE steps SET state = ?, value = ?, error = ?, details = ?, log = ?, answered_at = ?, "
                              "rev = ? WHERE id = ? AND state = ?",
-                             (state, value, self.redact(error), self.redact(details), self.redact(log),
-                              self._clock.now(), rev, step_id, was))
+                             (state, value, error, details, log, self._clock.now(), rev, step_id, was))
             self._db.execute("DELETE FROM items WHERE step = ? AND state = 'running'", (step_id,))
             if file:
                 self._files.keep(file, run=row["run"], step=row["slug"])
