@@ -6,7 +6,9 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from typing import TypeVar
+from urllib.parse import quote
 
 from loguru import logger
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -47,7 +49,10 @@ async def new_page(web: Web, endpoint: str, refusal: Refusal | None = None, *, c
     drawn = replace(_explained(view, drawn_for(web)), client_id=client_id, upload=client_id, before=needs)
     body = await _drawing(web, view, drawn, refusal)
     steps = len(view.workflow.steps)
-    rows = [RunRows(runs.list(endpoint, unfinished=unfinished, limit=LISTED), drawn, steps=lambda _: steps, named=named)
+    at = escape(web.url(f"/runs?workflow={quote(endpoint)}"))
+    every = f'<a href="{at}" hx-get="{at}" hx-target="#main" hx-push-url="true">All of them</a>'
+    rows = [RunRows(runs.list(endpoint, unfinished=unfinished, limit=LISTED), drawn, steps=lambda _: steps, named=named,
+                    more=every)
             for unfinished, named in ((True, "Unfinished runs"), (False, "Finished runs"))]
     await prepare(web)
     answer = page(web, title=view.title, body=(body, *rows), endpoint=endpoint, status=status,
