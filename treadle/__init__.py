@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .errors import InvalidAnswer
 from .fields import Accept, Email, Json, LongText, Markdown, Range, Secret, Upload, Url
 from .workflow import page, tool, workflow
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from .shows import Code, Diagram, Download, Graph, Image, Table, plain
     from .ui import Ui
 
-__all__ = ["Accept", "Code", "Diagram", "Download", "Email", "Failed", "File", "Graph", "Image", "Json", "LongText",
-           "Markdown", "Progress", "Range", "Results", "Secret", "Stopped", "Table", "Ui", "Upload", "Url", "page",
-           "plain", "tool", "workflow"]
+__all__ = ["Accept", "Code", "Diagram", "Download", "Email", "Failed", "File", "Graph", "Image", "InvalidAnswer",
+           "Json", "LongText", "Markdown", "Progress", "Range", "Results", "Secret", "Stopped", "Table", "Ui", "Upload",
+           "Url", "page", "plain", "tool", "workflow"]
 
 _LATE = {"Code": "shows", "Diagram": "shows", "Download": "shows", "Failed": "results", "File": "files",
          "Graph": "shows", "Image": "shows", "Progress": "progress", "Results": "results", "Stopped": "progress",

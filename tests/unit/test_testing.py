@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import subprocess
 import sys
 from datetime import date
@@ -12,9 +13,9 @@ from typing import Literal
 import pytest
 
 from tests.every import plugins_at
-from treadle import Table, Upload, workflow
+from treadle import InvalidAnswer, Table, Upload, workflow
 from treadle.config import ROOT
-from treadle.errors import InvalidAnswer, PluginError
+from treadle.errors import PluginError
 
 
 @workflow("Greet", message="m")
@@ -139,6 +140,8 @@ def test_tests_in_plugins_and_in_their_tests_folder_are_collected_with_their_hel
     (tmp_path / "tests").mkdir()
     (tmp_path / "010_greet.py").write_text(PLUGIN)
     (tmp_path / "_words.py").write_text("GREETING = 'Hello'\n")
+    told = (ROOT / "docs" / "reference" / "testing.md").read_text()
+    (tmp_path / "030_check_links.py").write_text(re.search(r"```python\n(.*?)```", told, re.DOTALL)[1])
     (tmp_path / "xx_020_off.py").write_text("def test_of_a_plugin_that_is_off(): assert False\n")
     (tmp_path / "tests" / "test_greet.py").write_text(
         "def test_it_is_found_by_name(run):\n    assert run('greet').waiting_for == 'Name'\n")
@@ -146,7 +149,7 @@ def test_tests_in_plugins_and_in_their_tests_folder_are_collected_with_their_hel
         [sys.executable, "-m", "pytest", "-q", "-p", "treadle.testing", "-p", "no:cacheprovider", "-c", os.devnull,
          "--rootdir", str(tmp_path), "--import-mode=importlib", str(tmp_path)], capture_output=True, text=True,
         cwd=ROOT, env={**os.environ, "TREADLE_PLUGINS": str(tmp_path)})
-    assert "1 failed, 2 passed" in ended.stdout, ended.stdout + ended.stderr
+    assert "1 failed, 6 passed" in ended.stdout, ended.stdout + ended.stderr
     assert "assert 'Hello Ada' == 'Hello Eve'" in ended.stdout, "asserts say what they compared"
 
 
