@@ -6,21 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from treadle.clock import Clock
 from treadle.config import Settings
+from treadle.core import Core
 from treadle.db import Database
 from treadle.errors import NotFound
-from treadle.feed import Feed
-from treadle.files import Files
-from treadle.jobs import Jobs
-from treadle.llm import Llm
+from treadle.folder import DataFolder
 from treadle.replay import Step
-from treadle.runs import Run, Runs, RunView
-from treadle.secrets import Secrets
-from treadle.tasks import Tasks
+from treadle.runs import Run, RunView
 from treadle.workflow import Workflow, workflow
 
 MOST_S = 10.0  # seconds a job of a test may take
@@ -87,20 +85,15 @@ class Dying(Database):
 
 
 class Parts:
-    """What a server has of runs."""
+    """What a server has, without what it does besides runs."""
 
     def __init__(self, folder: Path, plugins: Given, *, die_at: float = float("inf"), twice: bool = True) -> None:
-        settings = Settings(data=folder, open_browser=False)
-        (folder / "files").mkdir(exist_ok=True)
-        self.clock, self.tasks, self.plugins = Clock(), Tasks(), plugins
-        self.db = Dying(folder / "treadle.db", die_at)
-        self.feed = Feed(self.db)
-        self.files = Files(folder / "files", self.db, self.clock)
-        self.secrets = Secrets(folder / "secrets.json")
-        llm = Llm(settings, self.db, self.feed, self.clock, self.tasks)
-        self.jobs = Jobs(settings, self.db, self.feed, self.clock, self.tasks, self.files, llm)
-        self.runs = Runs(self.db, self.feed, self.clock, plugins, self.files, self.secrets, twice=twice)
-        self.runs.jobs, self.jobs.advance = self.jobs, self.runs.advance
+        self.folder = DataFolder(folder)
+        settings = Settings(data=folder, open_browser=False, dev=twice)
+        with patch("treadle.core.Database", partial(Dying, die_at=die_at)):
+            self.core = Core(settings, Clock(), self.folder, plugins)
+        self.plugins, self.db, self.feed, self.secrets = plugins, self.core.db, self.core.feed, self.core.secrets
+        self.runs, self.jobs, self.archive = self.core.runs, self.core.jobs, self.core.archive
 
     async def recover(self) -> None:
         """What a server does at its start."""
@@ -110,13 +103,14 @@ class Parts:
     async def close(self) -> None:
         """The end of a server, whether it was killed or not."""
         with suppress(Killed):
-            await self.tasks.close()
+            await self.core.tasks.close()
         with suppress(Killed):
             self.jobs.close()
         connection = self.db.connection
         if connection.in_transaction:
             connection.rollback()
         self.db.close()
+        self.folder.close()
 
     async def settled(self, key: str) -> RunView:
         """The run, when nothing of it runs any more."""

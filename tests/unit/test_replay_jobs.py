@@ -312,3 +312,28 @@ async def test_a_file_that_a_job_made_comes_back_as_that_file():
     row = stored("Chart", "job", '{"file": "%s"}' % ("a" * 32), call_digest(plain, (1,)))
     drawing = await replay(declared(makes), [row], open_file=lambda id: f"file {id[:2]}")
     assert drawing.result == "file aa"
+
+
+# forms and choices, by their rows
+
+async def test_a_form_gives_an_instance_and_a_reverted_one_its_defaults():
+    async def asks(ui):
+        return await ui.form("Page", Page)
+
+    answer = f'{{"form": {PAGE}}}'
+    assert (await draw(asks, stored("Page", "form", answer, ""))).result == Page("u", date(2026, 11, 21))
+    step = (await draw(asks, stored("Page", "form", answer, "", "reverted"))).open
+    assert (step.kind, step.default) == ("form", {"url": "u", "seen": date(2026, 11, 21)})
+
+
+async def test_a_choice_that_is_gone_is_asked_again():
+    async def asks(ui):
+        return await ui.choose("Which", {1: "One", 2: "Two"}), await ui.choose("Some", ["a", "b"], many=True)
+
+    rows = [stored("Which", "choose", "2", ""), stored("Some", "choose", '["b"]', "")]
+    assert (await draw(asks, *rows)).result == (2, ["b"])
+    rows = [stored("Which", "choose", "3", ""), rows[1]]
+    assert (await draw(asks, *rows)).open.label == "Which"
+    rows = [stored("Which", "choose", "1", ""), stored("Some", "choose", '["b", "c"]', "")]
+    step = (await draw(asks, *rows)).open
+    assert (step.label, step.default) == ("Some", ["b"])

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from tests.parts import Given, parts, steps, values
-from treadle import Failed
+from treadle import Failed, Secret
 from treadle.errors import Conflict
 
 calls: list[object] = []  # what was really run
@@ -146,6 +146,15 @@ async def test_undo_brings_results_back_without_running_anything(server):
         await server.runs.undo(key)
 
 
+async def test_what_undo_brought_back_can_be_used_again(server):
+    key = await server.begin("crawl", "ab")
+    await server.revert(key, "fetch")
+    await server.undo(key)
+    ran = len(calls)
+    await server.revert(key, "url")
+    assert values(await server.answer(key, "ab"))["Fetch"]["run"] == 1 and len(calls) == ran
+
+
 async def test_two_reverts_are_one_undo(server):
     key = await server.begin("crawl", "ab")
     await server.answer(key, "ok")
@@ -186,6 +195,20 @@ async def test_locking_a_run_stops_what_runs_in_it(tmp_path):
         await server.runs.finalise(key)
         assert (await server.settled(key)).drawing.open.state == "stopped"
         assert server.jobs.panel()[0].state == "stopped"
+
+
+async def test_a_secret_is_in_no_facts_no_history_and_no_row(tmp_path):
+    async def asks(ui):
+        key = await ui.ask("Key", Secret)
+        await ui.job("Use", fetch, key)
+        await ui.ask("Note", str)
+
+    async with parts(tmp_path, Given(asks)) as server:
+        key = await server.begin("asks", "hunter2-hunter2")
+        assert calls == ["hunter2-hunter2"]
+        told = [str(tuple(row)) for table in ("history", "steps", "runs") for row in
+                server.db.rows(f"SELECT * FROM {table}") if table != "steps" or row["kind"] == "ask"]
+        assert "hunter2" not in "".join([*told, await server.runs.facts(key)])
 
 
 async def test_the_history_says_who_did_what(server):

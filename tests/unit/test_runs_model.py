@@ -1,4 +1,4 @@
-"""Random workflows, answers, reverts and undos against a simple model; and the same with kills between any two commits.
+"""Random workflows, answers, reverts, undos and forks against a simple model; and kills between any two commits.
 
 The model knows what counts, what was counted before, and nothing of rows.
 """
@@ -52,8 +52,10 @@ def programs(draw: Any) -> tuple[Node, ...]:
     return block(labels, [])
 
 
-ACTS = st.lists(st.tuples(st.sampled_from(["answer", "answer", "answer", "revert", "undo"]), st.integers(0, 5)),
-                min_size=3, max_size=12)
+def acts(*kinds: str) -> Any:
+    """What is done to a run, each with a number that says to what or with what."""
+    return st.lists(st.tuples(st.sampled_from(["answer", "answer", "answer", *kinds]), st.integers(0, 5)), min_size=3,
+                    max_size=12)
 
 
 class World:
@@ -190,6 +192,12 @@ class Model:
             self.done[label], self.items[label] = [], {}
         self.play()
 
+    def fork(self, label: str) -> None:
+        for name in self.drawn[self.drawn.index(label):]:
+            self._retire(name, self.live.pop(name))
+        self.before = None
+        self.play()
+
     def undo(self) -> bool:
         if self.before is None:
             return False
@@ -212,8 +220,8 @@ def agree(model: Model, drawing: Drawing, live: dict[str, Any]) -> None:
     assert drawing.finished == (not model.open)
 
 
-async def act(server: Parts, model: Model, key: str, what: str, number: int) -> None:
-    """The same to the model and to the run."""
+async def act(server: Parts, model: Model, key: str, what: str, number: int) -> str:
+    """The same to the model and to the run. The run that is gone on with."""
     if what == "answer" and model.open:
         value = number if model.kind == "ask" else number % 2 == 0
         slug, sent = model.open, value if model.kind == "ask" else "yes" if value else "no"
@@ -223,27 +231,32 @@ async def act(server: Parts, model: Model, key: str, what: str, number: int) -> 
         label = model.drawn[number % len(model.drawn)]
         model.revert(label)
         await server.revert(key, label)
+    elif what == "fork" and model.drawn:
+        label = model.drawn[number % len(model.drawn)]
+        model.fork(label)
+        return (await server.archive.fork(key, label)).key
     elif what == "undo":
         if model.undo():
             await server.undo(key)
         else:
             with pytest.raises(Conflict):
                 await server.undo(key)
+    return key
 
 
 @settings(max_examples=soak(40, 1000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(programs(), ACTS)
-def test_a_run_is_what_a_simple_model_says_and_runs_what_it_says(program, acts):
+@given(programs(), acts("revert", "undo", "fork"))
+def test_a_run_is_what_a_simple_model_says_and_runs_what_it_says(program, todo):
     async def play() -> None:
         world, modelled = World(counting=True), World(counting=True)
         with tempfile.TemporaryDirectory() as folder:
             async with parts(Path(folder), Given(flow_of(program, world)), twice=False) as server:
                 model = Model(program, modelled)
                 model.play()
-                key = await server.begin("flow", acts[0][1])
-                model.answer(acts[0][1])
-                for what, number in acts:
-                    await act(server, model, key, what, number)
+                key = await server.begin("flow", todo[0][1])
+                model.answer(todo[0][1])
+                for what, number in todo:
+                    key = await act(server, model, key, what, number)
                     view = await server.settled(key)
                     agree(model, view.drawing, values(view))
                     assert world.runs == modelled.runs
@@ -252,8 +265,8 @@ def test_a_run_is_what_a_simple_model_says_and_runs_what_it_says(program, acts):
 
 
 @settings(max_examples=soak(40, 1000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(programs(), ACTS, st.lists(st.integers(1, 60), min_size=1, max_size=2))
-def test_killed_between_any_two_commits_a_run_goes_on_where_it_was(program, acts, deaths):
+@given(programs(), acts("revert", "undo"), st.lists(st.integers(1, 60), min_size=1, max_size=2))
+def test_killed_between_any_two_commits_a_run_goes_on_where_it_was(program, todo, deaths):
     """Of what was under way at a kill, all has happened or nothing. What ran runs again, and nothing else does."""
     async def play() -> None:
         world = World(counting=False)
@@ -261,18 +274,18 @@ def test_killed_between_any_two_commits_a_run_goes_on_where_it_was(program, acts
         with tempfile.TemporaryDirectory() as folder:
             given_ = Given(flow_of(program, world))
             async with parts(Path(folder), given_, twice=False) as server:
-                key = await server.begin("flow", acts[0][1])
+                key = await server.begin("flow", todo[0][1])
             model = Model(program, World(counting=False))
             model.play()
-            model.answer(acts[0][1])
-            todo, killed = list(acts), 0
-            while todo:
+            model.answer(todo[0][1])
+            killed, left_to_do = 0, list(todo)
+            while left_to_do:
                 try:
                     async with parts(Path(folder), given_, twice=False, die_at=left.pop() if left else float("inf")
                                      ) as server:
-                        while todo:
+                        while left_to_do:
                             before = copy.deepcopy(model)
-                            await act(server, model, key, *todo.pop(0))
+                            await act(server, model, key, *left_to_do.pop(0))
                             agree(model, (await server.settled(key)).drawing, values(await server.settled(key)))
                 except Killed:
                     killed += 1
