@@ -200,6 +200,10 @@ class Files:
         sink, total, began = self._arriving[watch]
         return Arriving(sink.name, sink.received, max(total, sink.received), self._clock.monotonic() - began)
 
+    def receiving(self, watch: str) -> bool:
+        """Whether an upload is on its way whose name begins like this: of several in a form one comes after another."""
+        return any(name.startswith(watch) for name in self._arriving)
+
     def get(self, id: str) -> File:
         """The file with this id. Raises `NotFound`."""
         row = self._db.first("SELECT * FROM files WHERE id = ?", (id,))

@@ -123,7 +123,7 @@ async def test_each_file_of_a_form_has_a_bar_and_an_owner_of_its_own(client, cor
     bars = [node.attrs["hx-get"] for node in parse(form.outer).walk() if node.attrs.get("id", "").endswith("-bar")]
     assert [at.rpartition("field=")[2] for at in bars] == ["f-scope-12", "f-scope-13"]
     client_id = fields(form)["client_id"][0]
-    seen = []
+    seen, waits = [], []
 
     async def body():
         yield f'--B\r\nContent-Disposition: form-data; name="client_id"\r\n\r\n{client_id}\r\n'.encode()
@@ -131,12 +131,15 @@ async def test_each_file_of_a_form_has_a_bar_and_an_owner_of_its_own(client, cor
         for _ in range(20):
             yield b"x" * 50_000
             seen.append([(await client.get(at, headers=HX)).text for at in bars])
+            waits.append((await client.get(f"{bars[0]}&tries=20", headers=HX)).text)  # while another one comes in
         yield b"\r\n--B--\r\n"
 
     response = await client.post(form.attrs["action"], content=body(), headers={
         "content-type": "multipart/form-data; boundary=B", "content-length": "1000300"})
     assert response.status_code == 422  # all else is missing
     assert "<progress" in seen[9][1] and "big.bin" in seen[9][1] and "<progress" not in seen[9][0]
+    late = f"{bars[0]}&tries=20"
+    assert "every" not in (await client.get(late, headers=HX)).text and "every" in waits[0]
     assert [row["step"] for row in core.db.rows("SELECT step FROM files WHERE kept = 0")] == ["scope.other"]
 
 

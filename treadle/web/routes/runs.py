@@ -183,6 +183,8 @@ async def progress(web: Web, upload: str, field: str = "", tries: str = "0") -> 
     asked = int(tries) if tries.isdecimal() and len(tries) < 4 else TRIES
     found = web.core.files.arriving(upload)
     if found is None:
+        if web.core.files.receiving(upload.rpartition("-")[0] + "-"):
+            asked = 0  # another file of the form is still coming in
         return HTMLResponse(UploadBar(field, upload, tries=asked if asked < TRIES else None))
     text = f"{megabytes(found.received)} of {megabytes(found.total)}"
     if found.seconds >= 2:  # sooner nothing can be foretold
