@@ -18,6 +18,7 @@ from .files import File, Files
 from .results import PAGE, Row
 
 T = TypeVar("T")
+UNREAD = "Its stored result cannot be read any more."
 ANSWER_S = 10.0  # seconds the loop may take to answer a thread
 
 LIVE = "state NOT IN ('open', 'reverted')"
@@ -142,8 +143,12 @@ class Steps:
     def begin(self, run: str, step: Step, rev: int, *, code: str, at: float,
               usable: Sequence[tuple[int, int, int]]) -> int:
         """What is to run: with the result it had for these arguments, or with those of its items, or from nothing.
-        The id of its row; 0 where the result is used again."""
+        The id of its row; 0 where a result is used again, or that of this very code cannot be read."""
         assert step.work is not None
+        if self._db.execute("UPDATE steps SET state = 'failed', error = ?, rev = ? WHERE state = 'done' AND digest = ? "
+                            f"AND version = ? AND {HERE}",
+                            (UNREAD, rev, step.work.digest, code, run, step.label, step.key)).rowcount:
+            return 0  # run again by itself, it might do so for ever
         self.retire(run, step, rev=rev, spent=step.work.digest)
         found = self._result(run, step)
         if found is not None:

@@ -180,6 +180,18 @@ async def test_results_are_read_500_at_a_time_and_not_at_all_to_be_replayed():
     assert sum(drawing.items[0].value) == 719_400 and table.reads == 3
 
 
+async def test_a_long_list_of_a_job_is_read_by_row_and_by_the_annotation():
+    def lists() -> list[Page]:
+        raise AssertionError("a replay runs nothing")
+
+    async def asks(ui):
+        return await ui.job("Pages", lists)
+
+    table = Table(*(Row(n, "done", PAGE, "") for n in range(3)))
+    found = (await draw(asks, stored("Pages", "job", '"abc"', call_digest(lists, ()), rows=table))).result
+    assert len(found) == 3 and found[2] == Page("u", date(2026, 11, 21)) and list(found.failed) == []
+
+
 async def test_what_is_made_of_results_depends_on_what_is_in_them():
     table = Table(Row(0, "done", "1", ""))
     one, other = Results(table, json.loads, "abc", ["a"]), Results(table, json.loads, "abd", ["a"])

@@ -186,6 +186,24 @@ async def test_a_result_is_fresh_at_each_replay_and_what_each_gave_is_read_only(
         found[2].value[0] = 1
 
 
+async def test_a_result_that_cannot_be_read_back_fails_and_is_not_run_for_ever(tmp_path):
+    async def makes() -> dict:
+        calls.append("made")
+        return {"file": "0" * 32}  # it looks like a file of the run, which there is not
+
+    async def flow(ui):
+        await ui.job("Make", makes)
+
+    async with parts(tmp_path, Given(flow)) as server:
+        key = await server.begin("flow")
+        step = (await server.settled(key)).drawing.open
+        assert (step.state, step.error) == ("failed", "Its stored result cannot be read any more.")
+        assert calls == ["made"]
+        await server.jobs.go_on(key, "make")
+        await server.settled(key)
+        assert calls == ["made", "made"]
+
+
 async def test_locking_a_run_stops_what_runs_in_it(tmp_path):
     async def slow(ui):
         await ui.job("Wait", asyncio.sleep, 60)
