@@ -58,6 +58,15 @@ async def test_a_run_is_named_deleted_and_brought_back_by_hand(page):
     await row(page, second).get_by_role("checkbox").check()
     await page.get_by_role("button", name="Delete", exact=True).first.click()
     await expect(page.locator(".toast")).to_be_visible()
+    await page.locator(".toast").hover()
+    assert await page.locator(".toast").evaluate("toast => toast.getAnimations().length") == 0  # it stays
+    await page.locator("h1").hover()
+    assert await page.locator(".toast").evaluate("""toast => {
+        const [ending] = toast.getAnimations();
+        ending.finish();
+        return ending.effect.getTiming().delay;
+    }""") == 8000
+    await expect(page.locator(".toast")).to_be_hidden()
     await expect(row(page, second)).to_have_count(0)
     await page.get_by_label("Deleted 1").check()
     await row(page, second).get_by_role("button", name="Undo").click()
