@@ -10,6 +10,8 @@ from playwright.async_api import expect
 from tests.browser.conftest import PHONE, connected, eventually, go
 
 HOME, HELLO, INTRODUCTION = "Start here", "Hello", "Introduction"  # no run is begun on this server
+SHIPPED = ["Introduction", "Hello", "Site crawl", "URL check", "URL counts", "Parameter buster", "Content gap",
+           "CSV cleaner", "Field gallery", "Show gallery", "Draft with the model", "Read a page"]
 
 
 def heading(page, name: str):
@@ -20,7 +22,7 @@ async def test_the_menu_lists_home_first_then_the_workflows_by_file_number(page)
     await page.goto("/")
     await page.locator(".top .menu-btn").click()
     titles = await page.locator("#menu .opt").all_inner_texts()
-    assert titles == ["Home", "Introduction", "Hello", "URL counts", "Documentation"]
+    assert titles == ["Home", *SHIPPED, "All runs", "Documentation"]
     await expect(page.locator("#menu [aria-current=page]")).to_have_text("Home")
 
 
@@ -62,9 +64,9 @@ async def test_fast_clicks_end_on_the_last_place_clicked(page):
     for _ in range(5):
         await page.evaluate("""() => [...document.querySelectorAll('#menu a.opt')].slice(1, 4)
             .forEach((link) => link.click())""")
-    await heading(page, "URL counts").wait_for()
-    assert page.url.endswith("/url_counts")
-    await expect(page.locator("#place")).to_have_text("URL counts")
+    await heading(page, SHIPPED[2]).wait_for()
+    assert page.url.endswith("/site_crawl")
+    await expect(page.locator("#place")).to_have_text(SHIPPED[2])
 
 
 async def test_every_fast_click_of_a_mouse_in_the_menu_counts(page, watch):
@@ -77,7 +79,7 @@ async def test_every_fast_click_of_a_mouse_in_the_menu_counts(page, watch):
     for number in range(9):
         for box in (at, places[number % 3]):  # no waiting until it can be clicked, as a hand does not wait
             await page.mouse.click(box["x"] + 20, box["y"] + 10, delay=30)
-    await heading(page, "URL counts").wait_for()
+    await heading(page, SHIPPED[2]).wait_for()
 
     async def all_sent() -> bool:
         return sum("/redirect/" in url for url in watch.requests) == 9
@@ -130,7 +132,7 @@ async def test_the_menu_works_by_keyboard_and_gives_the_focus_back(page):
     await page.keyboard.press("Enter")
     await expect(page.locator("#menu [aria-current=page]")).to_be_focused()
     await page.keyboard.press("ArrowDown")
-    await expect(page.get_by_role("link", name="URL counts")).to_be_focused()
+    await expect(page.get_by_role("link", name=SHIPPED[2])).to_be_focused()
     await page.keyboard.press("End")
     await expect(page.get_by_role("link", name="Documentation")).to_be_focused()
     await page.keyboard.press("ArrowDown")
@@ -143,6 +145,34 @@ async def test_the_menu_works_by_keyboard_and_gives_the_focus_back(page):
     await page.keyboard.press("Home")
     await page.keyboard.press("Enter")
     await expect(heading(page, HOME)).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+async def test_a_menu_longer_than_the_window_scrolls_and_shows_what_has_the_focus(windows, width):
+    page = await (await windows.new((width, 420))).new_page()
+    await page.goto("/hello")
+    menu = page.locator("#menu")
+    await page.locator(".top .menu-btn").focus()
+    await page.keyboard.press("Enter")
+    await expect(menu.locator("[aria-current=page]")).to_be_focused()
+    assert await menu.evaluate("menu => menu.scrollHeight > menu.clientHeight"), "this window is too high for the test"
+    assert await menu.evaluate("menu => menu.getBoundingClientRect().bottom") <= 420
+
+    async def seen() -> list[str]:
+        """The names of what has the focus and of what lies over its top and its bottom: all one, if it is seen."""
+        return await page.evaluate("""() => {
+            const at = document.activeElement, box = at.getBoundingClientRect();
+            const over = [box.top + 2, box.bottom - 2].map((y) => document.elementFromPoint(box.x + 20, y));
+            return over.map((one) => at.contains(one) ? '' : `${at.innerText} under ${one?.outerHTML.slice(0, 80)}`);
+        }""")
+
+    for key in ("End", "Home", *["ArrowDown"] * 14):
+        await page.keyboard.press(key)
+        assert await seen() == ["", ""], key
+    await expect(menu.locator(".opt").last).to_be_focused()
+    await page.mouse.move(*[(await menu.bounding_box())[side] + 60 for side in "xy"])
+    await page.mouse.wheel(0, -2000)
+    await eventually(lambda: menu.evaluate("menu => menu.scrollTop === 0"))
 
 
 async def test_the_skip_link_is_first_and_leads_past_the_bar(page):
