@@ -126,6 +126,15 @@ async def test_a_run_comes_back_locked_with_its_files_under_ids_of_their_own(sto
     assert (run["state"], run["deleted"], run["origin"], run["created_at"]) == ("finished", 0, "import", 5)
 
 
+async def test_the_largest_result_and_the_oddest_title_come_back(store):
+    key = store.run([("Job", "", "done", json.dumps('<"' * 500_000))])
+    title = "Reise \u2013 \N{MAN}\u200d\N{GIRL} \u202bשלום" + "x" * 120
+    store.db.execute("UPDATE runs SET title = ? WHERE key = ?", (title, key))
+    again = await store.saved.bring_in(store.file(await store.lines(key)))
+    assert store.rows(again) == store.rows(key)
+    assert store.db.one("SELECT title FROM runs WHERE key = ?", (again,))["title"] == title
+
+
 async def test_what_ran_comes_back_stopped_and_no_secret_leaves(store):
     secret = f"{SECRET}{'0123' * 8}"
     key = store.run([("Key", "", "done", json.dumps({"secret": secret})), ("Job", "", "running", None)],

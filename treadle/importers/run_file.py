@@ -11,6 +11,7 @@ import base64
 import json
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +22,8 @@ from ..text import storable
 
 FORMAT = 1
 BEGIN = b'<script type="application/json" id="treadle-run">'
-LINE_MOST = 4_000_000   # bytes of one line
-DATA_MOST = 64_000_000  # bytes of all lines that are no files
+LINE_MOST = 16_000_000  # bytes of one line: a result of 1 MB, each character of it escaped
+DATA_MOST = 100_000_000  # bytes of all lines that are no files
 ROWS_MOST = 200_000     # steps, items and lines of the history
 FILES_MOST = 1_000
 SIZE_MOST = 1_000_000_000  # bytes of one file
@@ -216,7 +217,8 @@ def _text(most: int, least: int = 0, *, pattern: str = "") -> Check:
 
 def _one_line(most: int, least: int = 0) -> Check:
     fits = _text(most, least)
-    return lambda value: fits(value) and (not value or (value.isprintable() and bool(value.strip())))
+    return lambda value: fits(value) and (not value or bool(value.strip())) and not any(
+        unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in value)
 
 
 def _whole(most: int) -> Check:
@@ -255,16 +257,16 @@ CODE = _text(80, pattern="[A-Za-z0-9_]*")
 PARTS: Mapping[str, Mapping[str, Check]] = {
     "run": {"format": lambda value: value == FORMAT and type(value) is int,
             "endpoint": _text(60, 1, pattern="[A-Za-z_][A-Za-z0-9_]*"), "key": _one_line(120, 1),
-            "title": _one_line(200, 1), "named": _yes_no, "state": _one_of("open", "finished"), "complete": _yes_no,
+            "title": _one_line(400, 1), "named": _yes_no, "state": _one_of("open", "finished"), "complete": _yes_no,
             "version": CODE, "created_at": _time, "updated_at": _time},
     "step": {"label": _text(1_000, 1), "key": _text(1_000), "slug": _text(100, 1, pattern="[a-z0-9-]+"),
              "kind": _one_of(*KINDS), "state": _one_of(*STATES), "value": _or_none(_stored), "digest": _one_line(200),
              "position": _whole(1_000_000), "answered_at": _or_none(_time), "created_at": _time,
-             "was": _one_of(*STATES, "open"), "again": _whole(1), "version": CODE, "error": _text(20_000),
-             "log": _text(1_000_000), "started_at": _or_none(_time), "by": _one_line(40)},
+             "was": _one_of(*STATES, "open"), "again": _whole(1), "version": CODE, "error": _text(1_000_000),
+             "log": _text(4_000_000), "started_at": _or_none(_time), "by": _one_line(40)},
     "item": {"number": _whole(1_000_000), "digest": _one_line(200),
              "state": _one_of("done", "failed", "stopped", "running"), "value": _or_none(_stored),
-             "error": _text(20_000)},
+             "error": _text(1_000_000)},
     "history": {"at": _time, "by": _one_line(40), "what": _one_line(40, 1), "label": _text(1_000),
                 "text": _text(4_000)},
     "file": {"id": _text(32, 32, pattern="[0-9a-f]+"), "name": _text(200, 1), "size": _whole(SIZE_MOST),
