@@ -263,7 +263,7 @@ class Conversations:
 
     def hold(self, reply: int) -> bool:
         """Nobody answered the connection: a reply without text waits again. False if it has text or is over."""
-        return self._alter(reply, SILENT, state="waiting", model="", note="", started_at=None)
+        return self._alter(reply, SILENT, state="waiting", model="", note="", tools="", started_at=None)
 
     def remark(self, reply: int, note: str) -> bool:
         """Say what a reply without text waits for; its first piece takes that away. False if it has text or is over."""

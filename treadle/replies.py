@@ -239,35 +239,38 @@ class Replies:
         for left in reversed(range(ROUNDS)):
             offered = self._tools.offered() if left and reply.model not in self._toolless else []
             try:
-                calls = await self._listen(live, turns, reply.model, offered)
+                said, calls = await self._listen(live, turns, reply.model, offered)
             except ModelError as error:
                 if not offered or live.size or KNOWS_NONE not in error.message:
                     raise
                 self._toolless.add(reply.model)
-                calls = await self._listen(live, turns, reply.model, [])
+                said, calls = await self._listen(live, turns, reply.model, [])
             if not calls or live.note == CUT:
                 break
-            turns = fitted([*turns, *await self._look_up(reply, calls)])
+            turns = fitted([*turns, *await self._look_up(reply, said, calls)])
+            if said:
+                self._keep(live, Piece("\n\n"))  # what comes is a paragraph of its own
         if not live.said and not live.note:
             live.note = NO_TEXT
 
     async def _listen(self, live: Live, turns: list[dict[str, Any]], model: str,
-                      offered: list[dict[str, Any]]) -> list[ToolCall]:
-        """One answer of the model: what it says is kept, what it asks to have called is returned."""
-        calls: list[ToolCall] = []
+                      offered: list[dict[str, Any]]) -> tuple[str, list[ToolCall]]:
+        """One answer of the model, which is kept: what it says, and what it asks to have called."""
+        said, calls = "", list[ToolCall]()
         async with aclosing(self._llm.chat(turns, model=model, tools=offered)) as pieces:
             async for piece in pieces:
                 calls += piece.calls if offered else ()
+                said += piece.text
                 self._keep(live, piece)
                 if live.size >= MAX_REPLY:
                     live.note = CUT
                     break
-        return calls[:CALLS_MOST]
+        return said, calls[:CALLS_MOST]
 
-    async def _look_up(self, reply: Message, calls: list[ToolCall]) -> list[dict[str, Any]]:
+    async def _look_up(self, reply: Message, said: str, calls: list[ToolCall]) -> list[dict[str, Any]]:
         """The turns that tell the model what it asked for. Only what reads is done."""
         asked = [{"function": {"name": call.name, "arguments": call.arguments}} for call in calls]
-        turns: list[dict[str, Any]] = [{"role": "assistant", "content": "", "tool_calls": asked}]
+        turns: list[dict[str, Any]] = [{"role": "assistant", "content": said, "tool_calls": asked}]
         for call in calls:
             began = self._clock.monotonic()
             found = await self._tools.call(call.name, call.arguments, reply.place)

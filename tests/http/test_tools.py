@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.fakes import Script
+from tests.fakes import Gate, Script
 from tests.harness import until
 from tests.replying import ended
 from tests.trips import plugins_at
@@ -63,6 +63,25 @@ async def test_the_model_looks_up_and_goes_on_with_what_it_found(core, ollama):
     assert found["role"] == "tool" and found["tool_name"] == "read_run" and "Where: Rome" in found["content"]
     assert "Trip (/trip)" in listed["content"]
     assert [said for said, _ in json.loads(reply.tools)] == ["Read Trip, Rome", "Listed the workflows"]
+
+
+async def test_what_it_says_before_it_looks_is_a_paragraph_of_its_own(core, ollama):
+    look = Script(text="Let me look.", tools=({"name": "list_runs", "arguments": {}},))
+    assert (await ask(core, ollama, look, Script(text="None."))).text == "Let me look.\n\nNone."
+    assert ollama.chats[1].body["messages"][-2]["content"] == "Let me look."
+
+
+async def test_a_model_that_goes_away_in_between_is_asked_anew(core, ollama):
+    await until(lambda: core.llm.status.ready)
+    gate = Gate()
+    ollama.next(calls(("list_runs", {})), Script(text="Later.", gate=gate, die=0))
+    reply = await core.replies.send(FIRST, "Look.", client_id="away", place=Place())
+    await until(lambda: len(ollama.chats) == 2)
+    gate.open()
+    reply = await ended(core, reply)
+    assert (reply.state, [said for said, _ in json.loads(reply.tools)]) == ("failed", ["Listed the runs"])
+    again = await ended(core, await core.replies.retry(reply.id))
+    assert again.state == "done" and again.tools == "", "what is asked again is looked up again, if at all"
 
 
 async def test_what_was_looked_up_is_shown_above_the_reply(client, core, ollama):
@@ -162,3 +181,22 @@ async def test_a_secret_never_reaches_the_model(core):
     for text in ((await act(core, "read_run", run=run)).text, await core.runs.facts(run),
                  json.dumps(await core.commands.read(run))):
         assert "hunter2" not in text and "Key" in text
+
+
+async def test_a_model_that_may_act_plays_a_workflow_with_what_the_tools_tell_it(core, ollama):
+    """As a chat that offers them all will do it: ask, call, tell, ask again."""
+    await until(lambda: core.llm.status.ready)
+    key = "default-trip-01"
+    ollama.next(calls(("start_run", {"workflow": "trip", "answer": "Rome"})),
+                calls(("answer_step", {"run": key, "answer": "3"})), calls(("answer_step", {"run": key, "answer": True})),
+                calls(("answer_step", {"run": key, "answer": None})), Script(text="Booked."))
+    turns, said = [{"role": "user", "content": "Book Rome, three days."}], ""
+    while not said:
+        async for piece in core.llm.chat(turns, model="qwen3:8b", tools=await core.tools.all()):
+            said += piece.text
+            for call in piece.calls:
+                found = await core.tools.call(call.name, call.arguments, Place(), reading=False)
+                turns.append({"role": "tool", "tool_name": call.name, "content": found.text})
+    assert said == "Booked." and core.runs.get(key).complete
+    assert [turn["content"].rpartition("It asks for ")[2].split(",")[0] for turn in turns[1:4]] == ["Days", "Go", "Note"]
+    assert len(ollama.chats[0].body["tools"]) == 6
