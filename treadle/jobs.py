@@ -8,6 +8,7 @@ a cancellation without Stop, when the server goes down, it writes nothing, and t
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -147,7 +148,8 @@ class Jobs:
                   row["started_at"] or self._clock.now(), self._clock.monotonic())
         self._live[step_id] = job
         if step.work.fn is not None and step.work.on == "thread":
-            self._watchdog.watch(step_id, job.said, folder_of(inner(step.work.fn)))
+            fn = inner(step.work.fn)
+            self._watchdog.watch(step_id, job.said, folder_of(fn), here=inspect.iscoroutinefunction(fn))
         work = self._run(job) if row["deaths"] < DEATHS else self._end(job, Result("failed", error=DIED))
         job.task = self._tasks.start(work, name=f"{step.kind} {step.slug} of {run}")
 

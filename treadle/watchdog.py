@@ -25,7 +25,8 @@ LOOK_S = 0.05    # between two looks
 WINDOW = 40      # looks that are judged together
 BLOCKED_S = 0.2  # without a sign, and the loop is blocked
 LATE_S = 0.003   # of the signs, in the middle; idle it is 0.0003
-BUSY = 0.4       # of a processor, used by one job
+BUSY = 0.4       # of what this process computes is one job's
+LEAST = 0.05     # of a processor; one that uses less is not the reason
 
 HOLDS = 'It uses the processor, in {}, and makes pages slow. Give this step on="process".'
 BLOCKS = "It holds up the whole server in {}. Make it a plain function, without async, or await there."
@@ -37,14 +38,14 @@ class Watchdog:
     def __init__(self, speaking: Mapping[int, Said]) -> None:
         """`speaking`: by the id of a thread, what it works for."""
         self._speaking = speaking
-        self._watched: dict[int, tuple[Said, str]] = {}
+        self._watched: dict[int, tuple[Said, str, bool]] = {}
         self._advice: dict[int, str] = {}
         self._looks = False
         self._lock = threading.Lock()  # of `_looks`: one that ends is not taken for one that looks
 
-    def watch(self, step: int, said: Said, folder: str) -> None:
-        """Look after a step whose function was written in `folder`."""
-        self._watched[step] = (said, folder)
+    def watch(self, step: int, said: Said, folder: str, *, here: bool) -> None:
+        """Look after a step whose function was written in `folder`. `here`: it runs on the loop."""
+        self._watched[step] = (said, folder, here)
         self._advice.pop(step, None)
         with self._lock:
             if self._looks:
@@ -65,7 +66,7 @@ class Watchdog:
         used: dict[int, float] = {}    # by thread, seconds of the processor at the last look
         busy: Counter[int] = Counter()  # by step, since the window began
         lines: dict[int, Counter[str]] = {}
-        sign, began, looks = threading.Event(), time.monotonic(), 0
+        sign, looks, began = threading.Event(), 0, (time.monotonic(), time.process_time())
         while self._goes_on():
             asked = time.monotonic()
             try:
@@ -83,13 +84,13 @@ class Watchdog:
                 lines.setdefault(step, Counter())[place] += 1
             looks += 1
             if looks == WINDOW:
-                over = (time.monotonic() - began) * 1e6
+                over, all_of_us = time.monotonic() - began[0], time.process_time() - began[1]
                 for step in busy:
-                    if sorted(late)[WINDOW // 2] > LATE_S and busy[step] > BUSY * over:
+                    if sorted(late)[WINDOW // 2] > LATE_S and busy[step] > 1e6 * max(BUSY * all_of_us, LEAST * over):
                         self._say(step, HOLDS.format(lines[step].most_common(1)[0][0]))
                 busy.clear()
                 lines.clear()
-                began, looks = time.monotonic(), 0
+                looks, began = 0, (time.monotonic(), time.process_time())
             time.sleep(LOOK_S)
 
     def _goes_on(self) -> bool:
@@ -101,7 +102,7 @@ class Watchdog:
     def _working(self, used: dict[int, float]) -> list[tuple[int, str, float]]:
         """Step, place in its code and seconds of the processor since the last look, of each thread of a job."""
         found = []
-        steps = {id(said): (step, folder) for step, (said, folder) in list(self._watched.items())}
+        steps = {id(said): (step, folder) for step, (said, folder, _) in list(self._watched.items())}
         frames = sys._current_frames()
         for thread, said in list(self._speaking.items()):
             if id(said) not in steps or thread not in frames:
@@ -116,8 +117,8 @@ class Watchdog:
 
     def _blame_loop(self, main: int) -> None:
         frame = sys._current_frames().get(main)
-        for step, (_, folder) in list(self._watched.items()):
-            if place := _place(frame, folder):
+        for step, (_, folder, here) in list(self._watched.items()):
+            if here and (place := _place(frame, folder)):
                 self._say(step, BLOCKS.format(place))
 
     def _say(self, step: int, advice: str) -> None:
