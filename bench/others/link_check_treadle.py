@@ -1,5 +1,6 @@
 """Check the links of a page."""
 import work
+
 from treadle import Table, Url, workflow
 
 
