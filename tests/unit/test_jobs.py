@@ -136,6 +136,11 @@ async def test_what_cannot_be_sent_to_a_process_is_said(fleet):
     assert "cannot be sent to another process" in row["error"]
 
 
+async def test_without_a_cluster_it_is_said_how_one_is_named(fleet):
+    row = await ended(fleet, fleet.job(working.double, 1, on="cluster"), "failed")
+    assert "TREADLE_CLUSTER" in row["error"]
+
+
 # --- results that are no JSON, and disks that refuse
 
 async def test_bytes_become_a_file_of_the_run(fleet, files):
