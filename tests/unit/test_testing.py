@@ -13,7 +13,7 @@ from typing import Literal
 import pytest
 
 from tests.every import plugins_at
-from treadle import InvalidAnswer, Table, Upload, workflow
+from treadle import InvalidAnswer, Table, Upload, tool, workflow
 from treadle.config import ROOT
 from treadle.errors import PluginError
 
@@ -211,3 +211,13 @@ def test_a_form_with_files_a_secret_and_dates_is_played_from_a_dict(run, tmp_pat
     r = run("every", answers={"Scope": scope, "Days": [3, 1], "Key": None})
     assert r.waiting_for is None and r["Scope"].file.read_text() == "a,b\n" and r["Scope"].group is True
     assert "LARGE k.csv 8 {'a': 1} 20 True [1, 3] True" in r.shown[0].replace("\\", "")
+
+
+@tool
+def shout(text: str, times: int = 1) -> str:
+    """Say it loudly."""
+    return text.upper() * times
+
+
+def test_a_tool_is_played_as_the_form_it_is(run):
+    assert run(shout, answers={"Input": {"text": "hi", "times": "2"}}).result == "HIHI"
