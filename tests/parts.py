@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -58,12 +57,10 @@ class Given:
 
 
 class Dying(Database):
-    """A database whose server is killed at its commit number `die_at`, before it or after it."""
+    """A database whose server is killed at its commit number `die_at`; half a commit is just before it."""
 
-    def __init__(self, path: Path, die_at: float = float("inf")) -> None:
-        self.commits, self.die_at = 0, float("inf")
-        super().__init__(path)
-        self.die_at = die_at
+    commits = 0.0
+    die_at = float("inf")
 
     @property
     def dead(self) -> bool:
@@ -87,10 +84,10 @@ class Dying(Database):
 class Parts:
     """What a server has, without what it does besides runs."""
 
-    def __init__(self, folder: Path, plugins: Given, *, die_at: float = float("inf"), twice: bool = True) -> None:
+    def __init__(self, folder: Path, plugins: Given, *, twice: bool = True) -> None:
         self.folder = DataFolder(folder)
         settings = Settings(data=folder, open_browser=False, dev=twice)
-        with patch("treadle.core.Database", partial(Dying, die_at=die_at)):
+        with patch("treadle.core.Database", Dying):
             self.core = Core(settings, Clock(), self.folder, plugins)
         self.plugins, self.db, self.feed, self.secrets = plugins, self.core.db, self.core.feed, self.core.secrets
         self.runs, self.jobs, self.archive = self.core.runs, self.core.jobs, self.core.archive

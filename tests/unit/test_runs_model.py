@@ -188,13 +188,18 @@ class Model:
             self.before = dict(self.live)
         for name in self.drawn[self.drawn.index(label):]:
             self._retire(name, self.live.pop(name))
-        if label in self.done:  # whoever reverts to a job wants it run again
-            self.done[label], self.items[label] = [], {}
+        self._again(label)
         self.play()
+
+    def _again(self, label: str) -> None:
+        """Whoever goes back to a job wants it run again."""
+        if label in self.done:
+            self.done[label], self.items[label] = [], {}
 
     def fork(self, label: str) -> None:
         for name in self.drawn[self.drawn.index(label):]:
             self._retire(name, self.live.pop(name))
+        self._again(label)
         self.before = None
         self.play()
 
@@ -265,7 +270,7 @@ def test_a_run_is_what_a_simple_model_says_and_runs_what_it_says(program, todo):
 
 
 @settings(max_examples=soak(40, 1000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(programs(), acts("revert", "undo"), st.lists(st.integers(1, 60), min_size=1, max_size=2))
+@given(programs(), acts("revert", "undo"), st.lists(st.integers(1, 16), min_size=1, max_size=2))
 def test_killed_between_any_two_commits_a_run_goes_on_where_it_was(program, todo, deaths):
     """Of what was under way at a kill, all has happened or nothing. What ran runs again, and nothing else does."""
     async def play() -> None:
@@ -281,8 +286,8 @@ def test_killed_between_any_two_commits_a_run_goes_on_where_it_was(program, todo
             killed, left_to_do = 0, list(todo)
             while left_to_do:
                 try:
-                    async with parts(Path(folder), given_, twice=False, die_at=left.pop() if left else float("inf")
-                                     ) as server:
+                    async with parts(Path(folder), given_, twice=False) as server:
+                        server.db.die_at = server.db.commits + left.pop() if left else float("inf")
                         while left_to_do:
                             before = copy.deepcopy(model)
                             await act(server, model, key, *left_to_do.pop(0))
@@ -303,3 +308,28 @@ def test_killed_between_any_two_commits_a_run_goes_on_where_it_was(program, todo
                 assert count <= model.world.runs.get(name, 0) + killed
 
     asyncio.run(play())
+
+
+async def test_killed_at_each_commit_of_a_job_and_an_each_nothing_is_lost_and_little_runs_again(tmp_path):
+    world = World(counting=False)
+    program = (Node("ask", "n"), Node("job", "job", ("n",)), Node("each", "each", ("job",)), Node("ask", "end"))
+    given_, at, killed = Given(flow_of(program, world)), 0.0, True
+    while killed:
+        at += 0.5
+        (folder := tmp_path / str(at)).mkdir()
+        world.runs.clear()
+        async with parts(folder, given_, twice=False) as server:
+            server.db.die_at = server.db.commits + at
+            try:
+                await server.begin("flow", 2)
+                killed = False
+            except Killed:
+                pass
+        async with parts(folder, given_, twice=False) as server:
+            if (runs := server.runs.list()):  # else nobody was told that it had begun
+                view = await server.settled(runs[0].key)
+                assert values(view) == {"n": 2, "job": 3, "each": [0, 1, 2]} and view.drawing.open.label == "end"
+                counts = list(world.runs.values())
+                assert len(counts) == 4 and max(counts) <= 2
+                assert sum(counts) <= 4 + 2 * killed  # at most as many again as there are workers
+    assert at > 6
