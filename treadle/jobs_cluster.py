@@ -44,6 +44,11 @@ class Cluster:
         self._watching: asyncio.Task[None] | None = None
         self._missing = False
 
+    @property
+    def is_there(self) -> bool:
+        """Whether its scheduler has answered lately."""
+        return self._client is not None
+
     async def ready(self, in_thread: Callable[..., Any]) -> None:
         """Wait until the scheduler answers, for as long as that takes."""
         async with self._connecting:

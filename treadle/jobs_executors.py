@@ -13,16 +13,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .jobs_calls import Over, call
-from .jobs_cluster import Cluster
 from .jobs_results import Result
 from .progress import Said
 from .threads import THREADS
 
 if TYPE_CHECKING:
+    from .jobs_cluster import Cluster
     from .jobs_processes import Processes
 
 T = TypeVar("T")
 
+WAITS = "Waiting for the cluster"
 NO_CLUSTER = "There is no cluster. Name the address of its scheduler with TREADLE_CLUSTER."
 
 
@@ -36,20 +37,26 @@ class Executors:
         self._room = asyncio.Semaphore(self._size)
         self._pool: Processes | None = None
         self._given_up = 0  # calls that nobody waits for any more, and that hold their workers
-        self._cluster: Cluster | None = Cluster(cluster) if cluster else None
+        self._cluster: Cluster | None = None
+        if cluster:
+            from .jobs_cluster import Cluster
+
+            self._cluster = Cluster(cluster)
 
     async def in_thread(self, fn: Callable[..., T], *args: Any) -> T:
         """What `fn(*args)` gives, in a thread that nobody waits for at the end."""
         return cast(T, await THREADS.call(fn, *args))
 
-    async def ready(self, on: str) -> None:
+    async def ready(self, on: str, said: Said) -> None:
         """Wait until a call could begin at once, so that its limit of time counts what it takes itself."""
         if on == "process":
             await self._room.acquire()
             if "treadle.jobs_processes" not in sys.modules:
                 await self.in_thread(import_module, "treadle.jobs_processes")
         elif on == "cluster" and self._cluster is not None:
+            said.text = said.text if self._cluster.is_there else WAITS
             await self._cluster.ready(self.in_thread)
+            said.text = said.text.replace(WAITS, "")
 
     async def run(self, on: str, fn: Any, args: tuple[Any, ...], said: Said, over: Over, *, alone: bool) -> Result:
         """Run one call, after `ready`. `alone`: in a process of its own. A result `broken` names the pool that broke.

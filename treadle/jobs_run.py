@@ -58,7 +58,7 @@ class Calls:
             alone = len(self._broken) >= 2 and self._work.on == "process"
 
     async def _once(self, args: tuple[Any, ...], *, alone: bool) -> Result:
-        await self._executors.ready("thread" if self._here else self._work.on)
+        await self._executors.ready("thread" if self._here else self._work.on, self._said)
         over = Over()
         running = self._run_here(args, over) if self._here else self._executors.run(
             self._work.on, self._work.fn, args, self._said, over, alone=alone)

@@ -7,10 +7,11 @@ import json
 import pytest
 
 from tests import working
-from tests.harness import until
+from tests.harness import free_port, until
 from tests.working import Fleet
 from treadle.drawing import Work
 from treadle.jobs import Jobs
+from treadle.jobs_cluster import Cluster
 from treadle.llm import Llm
 from treadle.tasks import Tasks
 from treadle.text import hide
@@ -139,6 +140,15 @@ async def test_what_cannot_be_sent_to_a_process_is_said(fleet):
 async def test_without_a_cluster_it_is_said_how_one_is_named(fleet):
     row = await ended(fleet, fleet.job(working.double, 1, on="cluster"), "failed")
     assert "TREADLE_CLUSTER" in row["error"]
+
+
+async def test_while_the_cluster_does_not_answer_the_job_waits_and_says_so(fleet):
+    pytest.importorskip("distributed")
+    fleet.jobs._executors._cluster = Cluster(f"tcp://127.0.0.1:{free_port()}")
+    id = fleet.job(working.double, 1, on="cluster")
+    await until(lambda: fleet.jobs.live(id).text == "Waiting for the cluster")
+    await fleet.jobs.stop(fleet.run, "work")
+    assert fleet.row(id)["state"] == "stopped"
 
 
 # --- results that are no JSON, and disks that refuse
