@@ -125,6 +125,19 @@ async def test_going_on_keeps_what_fits_and_asks_the_first_that_does_not(server,
     assert [step.label for step in steps(view)] == ["Before", "Name"]
 
 
+async def test_what_the_last_drawing_did_not_reach_need_not_come_in_the_next(server, given):
+    key = await server.begin("flow", "ada")
+    given.put(asks_first, name="flow")
+    await server.runs.go_on_here(key)
+
+    async def saved_again(ui):
+        await asks_first(ui)
+
+    given.put(saved_again, name="flow")
+    view = await server.runs.draw(key)
+    assert view.changed is None and view.drawing.open.label == "Before"
+
+
 async def test_going_on_with_another_type_asks_with_the_old_answer_and_keeps_the_later_ones(server, given):
     key = await server.begin("flow", "12")
     await server.answer(key, "my note")
