@@ -120,8 +120,8 @@ def code_lines(path: Path) -> int:
                for number, line in enumerate(text.splitlines(), 1))
 
 
-# What one reads to understand Treadle is the spine. Beside it stand parts that each do one thing, with a budget of their
-# own: a file belongs to the part that its name begins with.
+# What one reads to understand Treadle is the spine. Beside it stand parts that each do one thing, with a budget of
+# their own: a file belongs to the part that its name begins with.
 BUDGETS = {
     ("jobs", "progress", "watchdog"): 1_300,
     ("fields", "answers", "secrets", "drafts"): 1_000,

@@ -326,7 +326,8 @@ async def test_a_workflow_that_fails_shows_plain_words_the_fault_and_a_reference
     page = parse((await client.get("/fails/default-fails-01")).text)
     assert "Your answers are kept." in page.find("failed").text and "Reference" in page.find("failed").text
     fault = page.find("fault").text
-    assert "ZeroDivisionError" in fault and "010_trip.py, line" in fault and "1 / number" in page.find("fault-trace").text
+    assert "ZeroDivisionError" in fault and "010_trip.py, line" in fault
+    assert "1 / number" in page.find("fault-trace").text
     assert (await client.get("/trip")).status_code == 200
 
 

@@ -32,7 +32,8 @@ def upload(tmp_path: Path) -> Callable[..., File]:
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_log_is_read_line_by_line_plain_or_gzipped(upload, pack):
     lines = [COMBINED.format("/a?b=1", 200), '::1 - ada [21/Nov/2026:10:00:00 +0000] "POST /c HTTP/1.0" 404 -',
-             "example.org 1.2.3.4 - - [x] \"GET /vhost HTTP/2\" 301 0", "", "https://example.org/list?x=1", "no request"]
+             "example.org 1.2.3.4 - - [x] \"GET /vhost HTTP/2\" 301 0", "", "https://example.org/list?x=1",
+             "no request"]
     found = list(requests(upload(pack("\n".join(lines).encode()))))
     assert [each and tuple(each) for each in found] == [
         ("/a?b=1", 200), ("/c", 404), ("/vhost", 301), ("https://example.org/list?x=1", 0), None]
