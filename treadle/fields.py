@@ -25,9 +25,9 @@ __all__ = ["LABEL_LENGTH", "WHOLE_LIMIT", "Accept", "Email", "FieldSpec", "FileI
            "form", "references"]
 
 LongText = NewType("LongText", str)  # text of several lines
-Markdown = NewType("Markdown", str)  # the same, written as Markdown
+Markdown = NewType("Markdown", str)  # text of several lines, written as Markdown
 Url = NewType("Url", str)  # a full web address, as it was typed
-Email = NewType("Email", str)
+Email = NewType("Email", str)  # an address for mail
 
 LABEL_LENGTH = 200  # characters of a label: it stands in headings, in sentences and in the list of runs
 SUPPORTED = ("str, int, float, bool, date, datetime, Path, Literal[...], an Enum, list[Literal[...]], LongText, Url, "

@@ -27,7 +27,7 @@ from ..llm import Piece
 from ..plugins import Plugins
 from ..runs import RunView, new_owner
 from ..shows.exports import ending, make
-from ..workflow import Workflow
+from ..workflow import Page, Workflow
 
 T = TypeVar("T")
 Answers = Mapping[Any, Any]
@@ -176,7 +176,7 @@ class Player:
                  llm: Mapping[str, str] | None = None) -> Played:
         """Play a new run to its end or its first open question, its jobs too, every replay twice.
 
-        `workflow`: as it stands in its file, or its name in the folder of plugins. `answers`: by label or
+        `workflow`: as it stands in its file, or its name in the folder of plugins; a page is drawn. `answers`: by label or
         `(label, key)`. `llm`: by label what the model says. Raises `InvalidAnswer` for an answer that is refused,
         `PluginError` for an author's mistake, `AssertionError` for an answer that was never asked for.
         """
@@ -277,7 +277,7 @@ async def _play(core: Core, endpoint: str, key: str, answers: Answers, llm: _Tol
                 break
             owner = key or new_owner(client_id)
             sent = await _sent(core, step, left.pop((step.label, step.key)), owner)
-        elif key:
+        elif key or isinstance(view.workflow, Page):
             break
         else:
             sent = {}  # Start: the first step asks nothing
