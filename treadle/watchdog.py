@@ -22,7 +22,7 @@ from .threads import THREADS
 from .worker import shown
 
 LOOK_S = 0.05    # between two looks
-WINDOW = 40      # looks that are judged together
+WINDOW = 20      # looks that are judged together
 BLOCKED_S = 0.2  # without a sign, and the loop is blocked
 LATE_S = 0.003   # of the signs, in the middle; idle it is 0.0003
 BUSY = 0.4       # of what this process computes is one job's

@@ -45,7 +45,7 @@ async def test_it_says_nothing_of_a_thread_that_waits(fleet, tmp_path):  # noqa:
     id = fleet.job(working.counts, str(tmp_path / "go"))
     await until(lambda: fleet.jobs.live(id))
     looks = []
-    await until(lambda: looks.append(1) or len(looks) > 1_000, within=20)  # about 2 s
+    await until(lambda: looks.append(1) or len(looks) > 700, within=20)  # about 1.5 s
     assert fleet.jobs._watchdog._looks and not fleet.jobs.advice(id)
     (tmp_path / "go").touch()
     await until(lambda: not fleet.jobs._watchdog._looks)
