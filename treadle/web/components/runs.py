@@ -77,7 +77,7 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None,
     exports = [item for item in drawing.items if isinstance(item, Export)]
     return NotStr(
         f'<div id="{escape(name)}">{_head(view, entries, drawn)}{_reverted(view, drawn)}'
-        f'{_changed(view, drawn)}<ol class="steps">{drawn.before}{"".join(items)}</ol>{_start(view, base, drawn)}'
+        f'<ol class="steps">{_changed(view, drawn)}{drawn.before}{"".join(items)}</ol>{_start(view, base, drawn)}'
         f"{Fault(error) if error is not None and drawn.author else ''}{Results(exports, base=base, url=drawn.url)}"
         f"{drawn.history}"
         f"{_live(run, drawn) if run is not None and not drawn.held else ''}</div>")
@@ -165,7 +165,7 @@ def _changed(view: RunView, drawn: Drawn) -> str:
     how = "" if step is None else (
         f" Step {step.number}, {escape(step.label)}, is the first that {'is asked' if step.work is None else 'runs'}"
         f"{' again' if changed.again else ''}.")
-    return ('<ol class="steps"><li class="step active decide" id="changed"><span class="mark">–</span>'
+    return ('<li class="step active decide" id="changed"><span class="mark">–</span>'
             '<section class="card" aria-labelledby="changed-h"><div class="card-head">'
             f'<h2 id="changed-h">{escape(view.workflow.title)} has changed since this run began</h2>'
             '<p>Needs your choice.</p></div><div class="card-body"><dl class="facts full">'
@@ -174,7 +174,7 @@ def _changed(view: RunView, drawn: Drawn) -> str:
             f'<div class="card-foot">{Act(run, "go-on-here", "Go on here", "solid", drawn, big=True)}'
             f'<form method="post" action="{anew}" hx-post="{anew}" hx-target="#main" hx-push-url="true" '
             'hx-swap="innerHTML"><button class="btn line" type="submit">Start a new run</button></form></div></section>'
-            "</li></ol>")
+            "</li>")
 
 
 def _start(view: RunView, base: str, drawn: Drawn) -> str:
