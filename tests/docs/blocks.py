@@ -1,7 +1,8 @@
 """The code in the documentation, found and written to the disk as an author would save it.
 
-A fence is ```language name: what has a name is saved under it, and later blocks of the page see it. Every block of
-`python` is a plugin that loads, and whose tests pass; `py` is only read. Of `sh`, the lines that call server.py are run.
+A fence is ```language name: what has a name is saved under it, and later blocks of the page see it. Every block
+of `python` is a plugin that loads, and whose tests pass; `py` is only read. Of `sh`, the lines that call server.py are
+run.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.docs.blocks import plugins, save, outcomes
+from tests.docs.blocks import outcomes, plugins, save
 from treadle.checking import check
 from treadle.config import Settings
 from treadle.plugins import Plugins

@@ -25,6 +25,7 @@ from ..drawing import WORKS, Export, Show, Step
 from ..errors import ModelError, TreadleError
 from ..llm import Piece
 from ..plugins import Plugins
+from ..replay import replay
 from ..runs import RunView, new_owner
 from ..shows.exports import ending, make
 from ..workflow import Page, Workflow
@@ -176,8 +177,8 @@ class Player:
                  llm: Mapping[str, str] | None = None) -> Played:
         """Play a new run to its end or its first open question, its jobs too, every replay twice.
 
-        `workflow`: as it stands in its file, or its name in the folder of plugins; a page is drawn. `answers`: by label or
-        `(label, key)`. `llm`: by label what the model says. Raises `InvalidAnswer` for an answer that is refused,
+        `workflow`: as it stands in its file, or its name in the folder of plugins; a page is drawn. `answers`: by label
+        or `(label, key)`. `llm`: by label what the model says. Raises `InvalidAnswer` for an answer that is refused,
         `PluginError` for an author's mistake, `AssertionError` for an answer that was never asked for.
         """
         core = self._opened()
@@ -267,6 +268,8 @@ class _Told:
 
 async def _play(core: Core, endpoint: str, key: str, answers: Answers, llm: _Told) -> Played:
     """Answer what is asked until nothing more is known. `key`: "" before the first answer."""
+    if not key and isinstance(place := core.plugins.get(endpoint), Page):
+        return Played(_sound(RunView(None, place, await replay(place, (), open_file=core.files.get))))
     left = {_asked(label): value for label, value in answers.items()}
     client_id = secrets.token_urlsafe(12)
     while True:
@@ -277,7 +280,7 @@ async def _play(core: Core, endpoint: str, key: str, answers: Answers, llm: _Tol
                 break
             owner = key or new_owner(client_id)
             sent = await _sent(core, step, left.pop((step.label, step.key)), owner)
-        elif key or isinstance(view.workflow, Page):
+        elif key:
             break
         else:
             sent = {}  # Start: the first step asks nothing
