@@ -6,7 +6,7 @@ from typing import Annotated
 
 from treadle import Graph, Range, Table, Ui, Url, workflow
 
-from ._crawl import ahead, analyse, graph, listed, table, visit
+from ._crawl import ahead, analyse, graph, listed, reachable, table, visit
 from ._fetch import Rules, cleaned
 
 MOST_SHOWN = 150  # pages of the graph
@@ -16,7 +16,7 @@ MOST_SHOWN = 150  # pages of the graph
 class Limits:
     """How far a crawl goes, and how fast."""
 
-    pages: Annotated[int, Range(10, 2_000)] = 500
+    pages: Annotated[int, Range(10, 2_000, 10)] = 500
     depth: Annotated[int, Range(1, 20)] = 10
     requests_a_second: Annotated[int, Range(1, 20)] = 2
     private_networks: bool = False
@@ -31,33 +31,50 @@ class Limits:
 async def site_crawl(ui: Ui) -> None:
     start = cleaned(await ui.ask("Address", Url, placeholder="https://example.org/"))
     limits = await ui.form(
-        "Limits", Limits, help="At most so many pages are fetched, so many clicks from the first. Requests are counted "
+        "Limits", Limits, check=lambda limits: crawlable(start, limits),
+        help="At most so many pages are fetched, so many clicks from the first. Requests are counted "
         "for each host; a longer pause that its robots.txt asks for is kept. Private networks are this computer and "
         "those around it: leave them out for the public web.")
     rules = Rules(float(limits.requests_a_second), limits.private_networks)
     sitemap = await ui.job("Read the sitemap", listed, start, rules)
     rounds = []
     waiting = [start]
-    for clicks in range(limits.depth + 1):
-        rounds.append(await ui.each("Crawl", waiting, partial(visit, rules=rules), key=clicks, workers=4, retries=1,
+    for depth in range(limits.depth + 1):
+        at = f"depth {depth}"
+        rounds.append(await ui.each("Crawl", waiting, partial(visit, rules=rules), key=at, workers=4, retries=1,
                                     failed="keep"))
         done = [each.ok for each in rounds]
-        waiting = await ui.job("Find links", ahead, start, done, limits.pages - sum(map(len, rounds)), key=clicks)
+        waiting = await ui.job("Find links", ahead, start, done, limits.pages - sum(map(len, rounds)), key=at)
         if not waiting:
             break
     found = await ui.job("Analyse", analyse, start, done, sitemap)
-    pages = await ui.job("List pages", table, done)
+    pages = await ui.job("List pages", table, start, done)
     linked = await ui.job("Draw the links", graph, start, done, MOST_SHOWN)
-    ui.show(f"**{found['visited']:,} addresses, {found['pages']:,} pages.** {len(found['broken']):,} are broken, "
-            f"{len(found['redirects']):,} redirect, {len(found['orphans']):,} stand in the sitemap and no page links "
-            f"to them. {found['not reached']:,} were seen and not fetched.")
-    ui.show(Table(found["statuses"], sort="-pages"))
-    for title, rows, sort in (("Broken", found["broken"], "-links"), ("Redirects", found["redirects"], "-links"),
-                              ("Orphans", found["orphans"], None), ("Same title", found["same title"], "title")):
+    ui.show(f"**{found['addresses']:,} addresses, {found['pages']:,} pages.** Broken: {len(found['broken']):,}. "
+            f"Redirects: {len(found['redirects']):,}. In the sitemap, and no page links to it: "
+            f"{len(found['orphans']):,}. Linked, and past the limits: {found['not fetched']:,}.",
+            Table(found["statuses"], sort="-addresses"))
+    for title, rows, columns in (
+            ("Broken", found["broken"], ["page", "status", "why", "links to it", "linked from"]),
+            ("Redirects", found["redirects"], ["page", "leads to", "hops", "links to it", "linked from"]),
+            ("Orphans", found["orphans"], ["page"]), ("Not in the sitemap", found["unlisted"], ["page"]),
+            ("Kept out by robots.txt", found["kept out"], ["page", "links to it", "linked from"]),
+            ("Same title", found["same title"], ["title", "page"])):
         if rows:
-            ui.show(f"### {title}", Table(rows, sort=sort))
-    ui.show("### How the pages are linked", Graph(linked["nodes"], linked["edges"], title=f"Links of {start}"))
-    ui.show("### All pages", Table(pages))
-    ui.export("crawl.xlsx", pages=pages, broken=found["broken"], redirects=found["redirects"], orphans=found["orphans"])
+            ui.show(f"### {title}", Table(rows, columns=columns, sort="-links to it" if "links to it" in columns
+                                          else columns[0]))
+    part = f" The {MOST_SHOWN} that most links lead to." if len(pages) > MOST_SHOWN else ""
+    ui.show(f"### How the pages are linked\n\nDrag, zoom, and choose a page to see its links.{part}",
+            Graph(linked["nodes"], linked["edges"], title=f"Links of {start}"))
+    ui.show("### All addresses", Table(pages, columns=["page", "status", "title", "depth", "links", "seconds",
+                                                       "leads to", "error"]))
+    ui.export("crawl.xlsx", pages=pages, broken=found["broken"], redirects=found["redirects"], orphans=found["orphans"],
+              unlisted=found["unlisted"])
     ui.export("pages.csv", rows=pages)
     ui.export("links.json", **linked)
+
+
+def crawlable(start: str, limits: Limits) -> Limits:
+    """Refuse a site that is not there, or on a private network that is not allowed."""
+    reachable(start, private=limits.private_networks)
+    return limits

@@ -1,23 +1,32 @@
 """Read a page with the model: its main text, and questions about it, kept as a run."""
 
-from treadle import Ui, Url, workflow
+from dataclasses import dataclass
 
-from ._reading import page_text, question_prompt
+from treadle import Ui, Url, plain, workflow
+
+from ._reading import beginning, page_text, question_prompt
 
 MOST_QUESTIONS = 20
+
+
+@dataclass
+class Page:
+    """What is read."""
+
+    address: Url
+    private_networks: bool = False
 
 
 @workflow("Read a page", message="Give me the address of a page; I take out its text, and the model answers questions.",
           about="Fetches a page, takes out its main text, and answers your questions about it with the local model. "
                 "Questions and answers are kept.", icon="file-text", training="read_page.md",
-          needs=["network", "model"], steps=["Address", "Private networks", "Fetch", "Question", "Answer"])
+          needs=["network", "model"], steps=["Page", "Fetch", "Question", "Answer"])
 async def read_page(ui: Ui) -> None:
-    url = await ui.ask("Address", Url, placeholder="https://example.org/article")
-    private = await ui.ask("Private networks", bool, default=False,
-                           help="Also fetch from this computer and its network. Leave it out for the public web.")
-    page = await ui.job("Fetch", page_text, url, private, retries=1)
-    part = " It is long: the rest of it is left out." if page["cut"] else ""
-    ui.show(f"**{page['title']}**, {page['words']:,} words.{part}", page["text"][:1_500] + " \u2026")
+    asked = await ui.form("Page", Page, help="Private networks are this computer and those around it: leave them out "
+                          "for the public web.")
+    page = await ui.job("Fetch", page_text, asked.address, asked.private_networks, retries=1)
+    part = " It is long: the model is given its beginning." if page["cut"] else ""
+    ui.show(f"**{plain(page['title'])}**, {page['words']:,} words.{part}", beginning(page["text"]))
     answers = []
     for number in range(1, MOST_QUESTIONS + 1):
         question = await ui.ask("Question", str | None, key=number, max_length=1_000,

@@ -7,7 +7,7 @@ from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
-from ._fetch import Rules, cleaned, fetch, robots_sitemaps
+from ._fetch import FORBIDDEN, Private, Rules, cleaned, fetch, resolve, robots_sitemaps
 from ._pages import read
 
 SITEMAPS = 20        # files that are read
@@ -16,6 +16,20 @@ LINKS = 500          # of one page that are kept
 _LOC = re.compile(r"<loc>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</loc>", re.DOTALL)
 
 Visit = dict[str, Any]
+
+
+def reachable(start: str, *, private: bool) -> None:
+    """Refuse a site that cannot be crawled, before anything is fetched. Raises `ValueError`."""
+    host = urlsplit(start).hostname or ""
+    try:
+        resolve(host, 80, private=True)
+    except ValueError:
+        raise ValueError(f"There is no host {host[:100]}. Revert to Address and check how it is written.") from None
+    try:
+        resolve(host, 80, private=private)
+    except Private:
+        raise ValueError(f"{host[:100]} is on this computer or a private network. Tick Private networks to crawl it."
+                         ) from None
 
 
 def visit(url: str, rules: Rules) -> Visit:
@@ -77,7 +91,7 @@ def ahead(start: str, rounds: Sequence[Sequence[Visit]], room: int) -> list[str]
 
 
 def analyse(start: str, rounds: Sequence[Sequence[Visit]], sitemap: Sequence[str]) -> dict[str, Any]:
-    """The tables of a finished crawl: pages, broken links, redirects, orphans, titles that several pages have."""
+    """The tables of a finished crawl: broken links, redirects, orphans, titles that several pages have."""
     visits = [each for visits in rounds for each in visits]
     links_to: Counter[str] = Counter()
     source: dict[str, str] = {}
@@ -86,32 +100,62 @@ def analyse(start: str, rounds: Sequence[Sequence[Visit]], sitemap: Sequence[str
             if link != each["final"]:
                 links_to[link] += 1
                 source.setdefault(link, each["url"])
-    broken = [{"url": each["url"], "status": each["status"] or "", "why": each["error"] or "not found",
-               "linked from": source.get(each["url"], ""), "links": links_to[each["url"]]}
-              for each in visits if each["error"] or each["status"] >= 400]
-    redirects = [{"url": each["url"], "leads to": each["final"], "hops": each["hops"],
-                  "linked from": source.get(each["url"], ""), "links": links_to[each["url"]]}
-                 for each in visits if each["hops"]]
+
+    def row(each: Visit, **more: Any) -> dict[str, Any]:
+        """An address with what leads to it, as a path where it is one of the site."""
+        return {"page": path(start, each["url"]), **more, "links to it": links_to[each["url"]],
+                "linked from": path(start, source.get(each["url"], "")), "url": each["url"]}
+
+    kept_out = [each for each in visits if each["error"] == FORBIDDEN]
+    broken = [each for each in visits if each["error"] != FORBIDDEN and (each["error"] or each["status"] >= 400)]
     fine = [each for each in visits if not each["error"] and each["status"] < 400 and not each["hops"]]
     titles = Counter(each["title"] for each in fine if each["title"])
     reached = {address for each in visits for address in (each["url"], each["final"])}
+    listed_there = set(sitemap)
     return {
-        "pages": len(fine), "visited": len(visits), "broken": broken, "redirects": redirects,
-        "orphans": [{"url": url} for url in sitemap if not links_to[url] and url != cleaned(start)],
-        "unlisted": [{"url": each["url"]} for each in fine if sitemap and each["url"] not in set(sitemap)][:5_000],
-        "not reached": sum(url not in reached for url in links_to if same_site(start, url)),
-        "same title": [{"title": each["title"], "url": each["url"]} for each in fine if titles[each["title"]] > 1],
-        "no title": sum(not each["title"] for each in fine),
-        "statuses": [{"status": str(status or "no answer"), "pages": count} for status, count in
-                     Counter(each["status"] for each in visits).most_common()],
+        "addresses": len(visits), "pages": len(fine),
+        "not fetched": sum(url not in reached for url in links_to if same_site(start, url)),
+        "broken": [row(each, status=each["status"] or "", why=why(each)) for each in broken],
+        "redirects": [row(each, **{"leads to": path(start, each["final"]), "hops": each["hops"]})
+                      for each in visits if each["hops"] and not each["error"]],
+        "orphans": [{"page": path(start, url), "url": url} for url in sitemap
+                    if not links_to[url] and url != cleaned(start)],
+        "unlisted": [{"page": path(start, each["url"]), "url": each["url"]} for each in fine
+                     if sitemap and each["url"] not in listed_there][:5_000],
+        "kept out": [row(each) for each in kept_out],
+        "same title": [{"title": each["title"], "page": path(start, each["url"])} for each in fine
+                       if titles[each["title"]] > 1],
+        "statuses": [{"status": status, "addresses": count} for status, count in Counter(
+            str(each["status"] or ("not asked" if each["error"] == FORBIDDEN else "no answer"))
+            for each in visits).most_common()],
     }
 
 
-def table(rounds: Sequence[Sequence[Visit]]) -> list[dict[str, Any]]:
-    """A row for each page that was visited."""
-    return [{"url": each["url"], "depth": depth, "status": each["status"], "title": each["title"],
-             "links": len(each["links"]), "leads to": each["final"] if each["hops"] else "", "seconds": each["seconds"],
-             "error": each["error"]} for depth, visits in enumerate(rounds) for each in visits]
+def why(each: Visit) -> str:
+    """What is wrong with an address, in a few words."""
+    if each["error"]:
+        return str(each["error"])
+    if each["status"] in (404, 410):
+        return "Not found"
+    if each["status"] in (401, 403, 407):
+        return "It asks who you are"
+    if each["status"] == 429:
+        return "Too many requests"
+    return "The server fails" if each["status"] >= 500 else "The request is refused"
+
+
+def path(start: str, url: str) -> str:
+    """An address without the site it belongs to."""
+    site = site_of(start)
+    return url.removeprefix(site) if url.startswith(f"{site}/") else url
+
+
+def table(start: str, rounds: Sequence[Sequence[Visit]]) -> list[dict[str, Any]]:
+    """A row for each address that was visited."""
+    return [{"page": path(start, each["url"]), "status": each["status"] or "", "title": each["title"], "depth": depth,
+             "links": len(each["links"]), "leads to": path(start, each["final"]) if each["hops"] else "",
+             "seconds": each["seconds"], "error": each["error"], "url": each["url"]}
+            for depth, visits in enumerate(rounds) for each in visits]
 
 
 def graph(start: str, rounds: Sequence[Sequence[Visit]], most: int) -> dict[str, Any]:
@@ -120,8 +164,7 @@ def graph(start: str, rounds: Sequence[Sequence[Visit]], most: int) -> dict[str,
     links_to = Counter(link for each in visits for link in each["links"])
     shown = sorted((each for each in visits if not each["hops"]), key=lambda each: -links_to[each["url"]])[:most]
     known = {each["url"] for each in shown}
-    site = site_of(start)
-    return {"nodes": [{"id": each["url"], "label": each["url"].removeprefix(site) or "/",
+    return {"nodes": [{"id": each["url"], "label": path(start, each["url"]),
                        "group": "broken" if each["error"] or each["status"] >= 400 else "page"} for each in shown],
             "edges": [[each["url"], link] for each in shown for link in each["links"]
                       if link in known and link != each["url"]][:5_000]}

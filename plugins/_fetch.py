@@ -18,7 +18,7 @@ MOST_BYTES = 3_000_000  # of a page that are read
 TIMEOUT_S = 20.0
 REDIRECTS = 10
 MOST_DELAY_S = 30.0     # what a robots.txt may ask for between two requests
-
+FORBIDDEN = "robots.txt does not allow it"
 
 Read = Literal["html", "all", "nothing"]  # of which answers the body is read
 
@@ -68,7 +68,7 @@ def fetch(url: str, rules: Rules, *, read: Read = "html") -> Page:
     try:
         for _ in range(REDIRECTS + 1):
             if rules.robots and not allowed(page.final, rules):
-                page.error = "robots.txt does not allow it"
+                page.error = FORBIDDEN
                 break
             _answer(page, rules, read=read)
             location = (page.headers or {}).get("location", "")

@@ -80,11 +80,13 @@ def main_text(page: Page, limit: int) -> str:
     soup = soup_of(page)
     for tag in soup(list(_NOISE)):
         tag.decompose()
+    for tag in soup("br"):
+        tag.replace_with("\n")
     body = soup.find("main") or soup.find("article") or soup.body or soup
     blocks = [tag for tag in body.find_all(_BLOCKS) if not tag.find(_BLOCKS)]
     lines, length = [], 0
     for tag in blocks:
-        text = tag.get_text() if tag.name == "pre" else " ".join(tag.get_text(" ").split())
+        text = tag.get_text() if tag.name == "pre" else " ".join(tag.get_text().split())
         if not text:
             continue
         line = f"{'#' * int(tag.name[1])} {text}" if re.fullmatch("h[1-6]", tag.name) else (

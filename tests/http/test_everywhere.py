@@ -61,7 +61,8 @@ ANSWERS = {
     "show_gallery": {"Shows": ["Markdown", "Table"]},
     "draft": {"Brief": "About shoes.\nShort.", "Readers": "All", "Length": "About 300 words",
               "Outline": "Shoes\nFirst\nSecond", "Write this": True, "Section": "Some *text*."},
-    "read_page": {"Address": "SITE/a", "Private networks": True, ("Question", 1): "What is it?", ("Question", 2): None},
+    "read_page": {"Page": {"address": "SITE/a", "private_networks": True}, ("Question", 1): "What is it?",
+                  ("Question", 2): None},
 }
 
 
@@ -95,7 +96,12 @@ class Four:
             "Authorization": f"Bearer {core.folder.secret('cli.token')}"})
 
     def value(self, endpoint, step):
-        value = answer_to(endpoint, step)
+        return self.placed(answer_to(endpoint, step))
+
+    def placed(self, value):
+        """An answer with the address of the site in it."""
+        if isinstance(value, dict):
+            return {name: self.placed(each) for name, each in value.items()}
         return value.replace("SITE", self.site.url) if isinstance(value, str) else value
 
     async def waits(self, key):
@@ -175,7 +181,8 @@ class Four:
     async def command(self, endpoint):
         """As a command beside the server: every answer as an argument, as one types it."""
         words = []
-        for label, value in ANSWERS[endpoint].items():
+        for label, given in ANSWERS[endpoint].items():
+            value = self.placed(given)
             name = f"{label[0]}[{label[1]}]" if isinstance(label, tuple) else label
             keyed = [name] if isinstance(label, tuple) else self.keys.get((endpoint, label), [name])
             for each in keyed:
@@ -187,7 +194,7 @@ class Four:
                         words += ["--set", f"{each}.{part}={(texts_of(inner) or ['no'])[0]}"]
                 else:
                     for text in texts_of(value) or ["no"]:
-                        words += ["--set", f"{each}={text}".replace("SITE", self.site.url)]
+                        words += ["--set", f"{each}={text}"]
         process = await asyncio.create_subprocess_exec(
             sys.executable, str(ROOT / "server.py"), "--data", str(self.core.settings.data), "run", endpoint, "--json",
             *words, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)

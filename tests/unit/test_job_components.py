@@ -9,7 +9,7 @@ from treadle.drawing import Drawing, Step, Work
 from treadle.jobs import Live
 from treadle.run import Run, RunView
 from treadle.web.components.jobs import Item, JobCard, Seen, left, reason, span, table_of
-from treadle.web.components.steps import Drawn
+from treadle.web.components.steps import Drawn, heading, named
 from treadle.workflow import HOME
 
 
@@ -99,3 +99,11 @@ def test_time_left_is_never_less_than_a_second():
                                              ("KeyError: 'x'", "KeyError: 'x'."), ("It ended.", "It ended."), ("", "")])
 def test_a_reason_is_a_sentence_of_the_author(error, said):
     assert reason(error) == said
+
+
+def test_a_step_with_a_key_shows_it_in_the_list_of_steps():
+    step = Step("Crawl", "depth 2", "crawl-depth-2", "each", 4, "done", None, None)
+    assert ">Crawl <span" in heading(step) and ">depth 2</span>" in heading(step)
+    assert named(step) == "Crawl depth 2"
+    step.key = ""
+    assert heading(step) == '<h2 id="step-crawl-depth-2-h">Crawl</h2>'

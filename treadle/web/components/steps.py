@@ -130,8 +130,14 @@ def card(step: Step, look: str, mark: str, inside: str, *, current: bool = True)
 
 
 def heading(step: Step, *, focus: bool | None = None) -> str:
-    """Its title, which names its card."""
-    return f'<h2 id="step-{step.slug}-h"{can_take_focus(focus)}>{escape(step.label)}</h2>'
+    """Its title, which names its card; with a key, which of several it is."""
+    key = f' <span class="hint">{escape(one_line(step.key, PART))}</span>' if step.key else ""
+    return f'<h2 id="step-{step.slug}-h"{can_take_focus(focus)}>{escape(step.label)}{key}</h2>'
+
+
+def named(step: Step) -> str:
+    """A step in a sentence: its label, and its key where it has one."""
+    return one_line(f"{step.label} {step.key}".strip(), SUMMARY)
 
 
 def can_take_focus(now: bool | None) -> str:
@@ -148,7 +154,7 @@ def _done(view: RunView, step: Step, drawn: Drawn) -> str:
         end = icon("lock", small=True, label="Locked", cls="lock")
     else:
         end = Act(run, f"revert/{quote(step.slug)}", f'{icon("undo-2", small=True)}Revert', "ghost", drawn,
-                  said=f"Revert to {step.label}")
+                  said=f"Revert to {named(step)}")
     mark = f'{icon("check", small=True)}<span class="sr">Done</span>'
     return card(step, "done", mark, f'{heading(step)}<p class="sum">{text}</p>{end}', current=False)
 
