@@ -45,9 +45,13 @@ class Result(NamedTuple):
 
 
 def _frame(kind: Any) -> str:
-    """The library of a class of frames, or ""."""
-    library = getattr(kind, "__module__", "").partition(".")[0]
-    return library if library in FRAMES and getattr(kind, "__name__", "") in ("DataFrame", "Series") else ""
+    """The library of a class of frames, or "". A text is an annotation of what only type checkers import."""
+    if isinstance(kind, str):
+        library, _, name = kind.rpartition(".")
+        library = {"pd": "pandas", "pl": "polars"}.get(library, library)
+    else:
+        library, name = getattr(kind, "__module__", "").partition(".")[0], getattr(kind, "__name__", "")
+    return library if library in FRAMES and name in ("DataFrame", "Series") else ""
 
 
 def encode(value: Any, fn: Any) -> Result:

@@ -28,5 +28,6 @@ def test_an_example_loads_and_its_tests_pass(saved, block, tmp_path):
     folder = folders[block.id]
     assert check(Plugins(replace(Settings(), plugins=folder, data=tmp_path))) == []
     ended = results.get(folder.name, [])
-    assert [f"{name}: {why}" for name, why in ended if why] == []
+    if failed := [f"{name}: {why}" for name, why in ended if why]:
+        pytest.fail("\n\n".join(failed), pytrace=False)
     assert len(ended) == block.code.count("\ndef test_")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -37,10 +38,8 @@ class Site(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        try:
+        with suppress(OSError):  # who asked was killed
             self.wfile.write(body)
-        except OSError:
-            pass  # who asked was killed
 
     def log_message(self, *_):
         pass

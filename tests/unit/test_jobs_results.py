@@ -131,6 +131,14 @@ def test_a_frame_goes_to_a_file_and_comes_back_to_a_parameter_annotated_as_one(t
     rows.__annotations__ = {"frame": pandas.DataFrame, "return": int}
     assert call(rows, (file,), Said(), bool).value == "2"
 
+    def columns(frame: pandas.DataFrame) -> int:
+        return len(frame.columns)
+
+    for name in ("pandas.DataFrame", "pd.DataFrame"):  # what only type checkers import stays a text
+        columns.__annotations__ = {"frame": name}
+        shape.cache_clear()
+        assert call(columns, (file,), Said(), bool).value == "3"
+
 
 def test_a_table_a_person_sent_is_a_frame_too(tmp_path):
     pytest.importorskip("pandas")
