@@ -6,6 +6,7 @@ import pytest
 
 from tests.partials import parse
 from treadle.drawing import Drawing, Step, Work
+from treadle.drawings import Changed
 from treadle.jobs import Live
 from treadle.run import Run, RunView
 from treadle.web.components.jobs import Item, JobCard, Seen, left, reason, span, table_of
@@ -51,6 +52,13 @@ def test_what_the_model_writes_is_shown_as_it_comes_and_never_as_html():
 def test_newer_code_is_offered_for_what_is_left():
     card = draw(step(), Seen(live=live(), newer=True))
     assert "/runs/k-1/jobs/read/renew" in [node.attrs.get("action") for node in card.walk() if node.tag == "form"]
+
+
+def test_a_job_that_waits_for_a_choice_about_changed_code_does_not_say_that_it_runs():
+    one = step(state="open")
+    view = RunView(run(), HOME, Drawing([one], one), changed=Changed(one, again=False))
+    card = parse(JobCard(view, one, "/runs/k-1", drawn(), Seen()))
+    assert "Runs when you have chosen" in card.text and not [node for node in card.walk() if node.tag == "form"]
 
 
 def test_what_is_for_the_author_is_for_nobody_else():

@@ -72,6 +72,8 @@ def JobCard(view: RunView, step: Step, base: str, drawn: Drawn, seen: Seen) -> s
     locked = run.state == "finished"
     if step.state == "done":
         return _done(run, step, drawn, seen)
+    if step.state == "open" and view.changed is not None and not locked:
+        return WaitCard(step.label, str(step.number), "Runs when you have chosen")
     if step.state in ("running", "open") and not locked:
         return _running(run, step, base, drawn, seen)
     return _ended(view, run, step, base, drawn, seen, locked=locked)
