@@ -43,6 +43,10 @@ class Given:
         of.append(replace(declared, endpoint=name, code=f"v_{name}_{len(of) + 1}"))
         return of[-1]
 
+    def take_back(self, name: str) -> None:
+        """The newest version of this workflow is removed: the one before it is the newest again."""
+        self._versions[name].pop()
+
     def get(self, endpoint: str) -> Workflow | None:
         return self._versions.get(endpoint, [None])[-1]
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .drawing import Drawing, Step, Stored
 from .errors import NotFound, PluginError
@@ -42,7 +43,7 @@ class Drawings:
 
     def __init__(self, plugins: Plugins, steps: Steps, open_file: OpenFile, *, twice: bool) -> None:
         self._plugins, self._steps, self._open_file, self._twice = plugins, steps, open_file, twice
-        self._kept: OrderedDict[tuple[str, str, int], Drawing] = OrderedDict()
+        self._kept: OrderedDict[tuple[Any, ...], Drawing] = OrderedDict()
 
     async def of(self, run: str, endpoint: str, code: str, rows: Sequence[sqlite3.Row], rev: int, *,
                  locked: bool) -> Drawn:
@@ -80,7 +81,8 @@ class Drawings:
 
     async def draw(self, workflow: Workflow, run: str, rev: int, stored: Sequence[Stored]) -> Drawing:
         """One replay, or the one that is kept of the same rows and code."""
-        name = (run or f"/{workflow.endpoint}", workflow.code, rev)
+        counts = tuple(row.id for row in stored if row.state not in ("open", "reverted"))  # some are retired unseen
+        name = (run or f"/{workflow.endpoint}", workflow.code, rev, counts)
         if name in self._kept:
             self._kept.move_to_end(name)
             return self._kept[name]

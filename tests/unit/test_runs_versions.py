@@ -148,6 +148,21 @@ async def test_going_on_with_another_type_asks_with_the_old_answer_and_keeps_the
     assert values(await server.answer(key, 13)) == {"Name": 13, "Note": "my note"}
 
 
+async def test_code_that_is_taken_back_is_drawn_with_what_counts_now(server, given):
+    key = await server.begin("flow", "ada")
+    await server.runs.draw(key)
+
+    async def second(ui):
+        await ui.ask("Name", int)
+        await ui.ask("Note", str)
+
+    given.put(second, name="flow")
+    await server.runs.go_on_here(key)
+    given.take_back("flow")
+    view = await server.runs.draw(key)
+    assert view.drawing.open.label == "Name" and values(view) == {}
+
+
 async def test_a_job_with_other_arguments_runs_only_after_going_on(server, given):
     key = await server.begin("flow", "ada")
     given.put(other_arguments, name="flow")
