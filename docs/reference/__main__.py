@@ -14,6 +14,7 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NewType
 from unittest.mock import patch
@@ -31,6 +32,7 @@ FACTS = MADE.partition(". ")[0] + "."
 WIDEST = 100  # characters of a signature on one line
 
 
+@cache
 def made() -> dict[Path, str]:
     """Every page by its path, as it should be."""
     pages = {HERE / f"{name}.md": _page(entries) for name, entries in PAGES.items()}
