@@ -19,7 +19,7 @@ class Manner:
     """How the sites are asked."""
 
     requests_a_second: Annotated[int, Range(1, 20)] = 2
-    keep_to_robots_txt: bool = True
+    keep_to_robots_rules: bool = True
     private_networks: bool = False
 
 
@@ -35,11 +35,11 @@ async def url_check(ui: Ui) -> None:
     how = await ui.form(
         "Manner", Manner, help="Requests are counted for each host. Leave robots.txt out only for sites of your own. "
         "Private networks are this computer and those around it: leave them out for the public web.")
-    rules = Rules(float(how.requests_a_second), how.private_networks, how.keep_to_robots_txt)
+    rules = Rules(float(how.requests_a_second), how.private_networks, how.keep_to_robots_rules)
     found = await ui.each("Check", urls, partial(check, rules=rules), workers=8, retries=1, failed="keep")
     verdicts = Counter(row["verdict"] for row in found.ok)
-    ui.show(f"**{len(found):,} URLs checked.** " + ", ".join(f"{count:,} {name}" for name, count in
-                                                             verdicts.most_common()) + ".")
+    ui.show(f"**{len(found):,} URLs checked.** " + ", ".join(f"{name} {count:,}" for name, count in
+                                                              verdicts.most_common()) + ".")
     ui.show(Table(found.ok, sort="verdict"))
     ui.export("urls.csv", rows=found)
     ui.export("urls.xlsx", urls=found)

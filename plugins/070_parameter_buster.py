@@ -6,6 +6,8 @@ from treadle import Accept, Code, Download, Table, Ui, Upload, workflow
 
 from ._params import count, proposed, robots, rule
 
+MOST_SHOWN = 10  # pages
+
 
 @workflow("Parameter buster", icon="list-filter", steps=["Log or list", "Count", "Block"],
           message="Give me an access log or a list of URLs; I find the query parameters that multiply your pages.",
@@ -24,7 +26,10 @@ async def parameter_buster(ui: Ui) -> None:
     ui.show("### Parameters\n\n*extra* is how many addresses fewer there would be without the parameter.",
             Table(found["parameters"], sort="-extra"))
     if found["multiplied"]:
-        ui.show("### Pages with most addresses", Table(found["multiplied"], sort="-addresses"))
+        more = f"\n\nThe first {MOST_SHOWN}; pages.csv has all." if len(found["multiplied"]) > MOST_SHOWN else ""
+        ui.show(f"### Pages with most addresses{more}",
+                Table(found["multiplied"][:MOST_SHOWN], sort="-addresses"))
+        ui.export("pages.csv", rows=found["multiplied"])
     names = {row["parameter"]: f"{row['parameter']}: {row['extra']:,} addresses fewer"
              for row in found["parameters"][:100] if rule(row["parameter"])}
     if not names:
@@ -32,7 +37,7 @@ async def parameter_buster(ui: Ui) -> None:
         return
     block = await ui.choose("Block", names, many=True, default=[name for name in proposed(found["parameters"])
                                                               if name in names],
-                            help="Proposed are tracking parameters, and those that make three or more addresses of a "
+                            help="Proposed are tracking parameters, and others that make three or more addresses of a "
                                  "page. Leave out what changes the page: a page number, a product, a language.")
     text = robots(block)
     ui.show("### robots.txt\n\nAdd this to your robots.txt. Blocked addresses that are indexed already stay known to "

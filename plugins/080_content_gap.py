@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from treadle import Accept, Range, Table, Ui, Upload, workflow
+from treadle import Accept, Range, Table, Ui, Upload, plain, workflow
 
-from ._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess
+from ._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, name_of
 from ._tables import read
 
 Export = Annotated[Upload, Accept(".csv", ".tsv", ".txt", ".xlsx", max_mb=50)]
@@ -14,25 +14,22 @@ NONE = "No column: what more lists have comes first"
 @workflow("Content gap", message="Give me your export of keywords or pages and those of others; I show what you lack.",
           about="Joins two or more exports of keywords or pages (CSV, TSV, XLSX) and shows what one has and the others "
                 "lack, by priority.", icon="git-compare", training="content_gap.md",
-          steps=["Other lists", "Name", "Export", "Read", "Compare by", "Priority", "What makes two the same",
-                 "Compare"])
+          steps=["Other lists", "Export", "Read", "Compare by", "Priority", "What makes two the same", "Compare"])
 async def content_gap(ui: Ui) -> None:
     others = await ui.ask("Other lists", Annotated[int, Range(1, 5)], default=1,
                           help="How many you compare yours with: other sites, other months, another tool.")
     lists: list[List] = []
     tables = []
-    for number in range(others + 1):
-        name = await ui.ask("Name", str, key=number, max_length=60, default="You" if number == 0 else f"Other {number}",
-                            check=lambda text: unlike(text, [each.name for each in lists]),
-                            help="Yours comes first." if number == 0 else "Whose list it is.")
-        file = await ui.ask("Export", Export, key=number, help=f"That of {name}: CSV, TSV or XLSX, up to 100,000 rows.")
+    for number in range(1, others + 2):
+        file = await ui.ask("Export", Export, key=number, help=f"{'Yours' if number == 1 else 'One to compare with'}: "
+                            "CSV, TSV or XLSX, up to 100,000 rows. The list is called as the file is.")
         rows = await ui.job("Read", read, file, key=number, on="process")
         columns = list(rows[0])
-        key = await ui.choose("Compare by", columns, key=number, default=guess(columns, KEYS),
-                              help=f"The column of {file.name} with the keywords or the addresses.")
+        by = await ui.choose("Compare by", columns, key=number, default=guess(columns, KEYS),
+                             help=f"The column of {file.name} with the keywords or the addresses.")
         weight = await ui.choose("Priority", [NONE, *columns], key=number, default=guess(columns, WEIGHTS) or NONE,
                                  help="The column that says what matters: search volume, clicks, traffic.")
-        lists.append(List(name, key, "" if weight == NONE else weight))
+        lists.append(List(name_of(file.name, lists), by, "" if weight == NONE else weight))
         tables.append(rows)
     pages = "url" in lists[0].key.lower() or "page" in lists[0].key.lower()
     how = await ui.choose("What makes two the same", [BY_TEXT, BY_PATH], default=BY_PATH if pages else BY_TEXT)
@@ -41,17 +38,9 @@ async def content_gap(ui: Ui) -> None:
     lack = [row for row in found if mine not in row["has"].split(", ")]
     only = [row for row in found if row["has"] == mine]
     both = [row for row in found if row["in"] > 1 and mine in row["has"].split(", ")]
-    ui.show(f"**{mine} lacks {len(lack):,}**, has {len(only):,} alone and shares {len(both):,}.")
-    for title, rows in ((f"What {mine} lacks", lack), (f"What only {mine} has", only), ("What is shared", both)):
-        ui.show(f"### {title}", Table(rows, columns=["key", "priority", "in", "has"]))
-    ui.export("content-gap.xlsx", lacks=lack, alone=only, shared=both)
-    ui.export("lacks.csv", rows=lack)
-
-
-def unlike(text: str, names: list[str]) -> str:
-    """A name nobody has yet, and without the comma that stands between names."""
-    if text in names:
-        raise ValueError(f"{text} is taken. Give another name.")
-    if "," in text:
-        raise ValueError("A name has no comma.")
-    return text
+    ui.show(f"**Missing in {plain(mine)}: {len(lack):,}.** Only there: {len(only):,}. Shared: {len(both):,}.")
+    for title, rows in ((f"Missing in {plain(mine)}", lack), (f"Only in {plain(mine)}", only), ("Shared", both)):
+        if rows:
+            ui.show(f"### {title}", Table(rows))
+    ui.export("content-gap.xlsx", missing=lack, only=only, shared=both)
+    ui.export("missing.csv", rows=lack)

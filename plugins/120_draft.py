@@ -1,5 +1,6 @@
 """Write a text with the model: brief, outline, sections, and the person decides at every step."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from treadle import Download, LongText, Markdown, Ui, workflow
@@ -7,17 +8,23 @@ from treadle import Download, LongText, Markdown, Ui, workflow
 from ._draft import checked, headings, joined, outline_prompt, section_prompt
 
 
+@dataclass
+class Brief:
+    """What is to be written, and for whom."""
+
+    subject: str
+    what_must_be_in_it: LongText | None = None
+    readers: str = "Customers without special knowledge"
+    length: Literal["About 300 words", "About 800 words", "About 1,500 words"] = "About 800 words"
+
+
 @workflow("Draft with the model", message="Tell me what you want to write; the model proposes, you decide.",
           about="A text with the local model: a brief, an outline you approve, sections you edit, and the whole as "
                 "Markdown and HTML.", icon="pencil", training="draft.md", needs=["model"],
-          steps=["Brief", "Readers", "Length", "Proposed outline", "Outline", "Write this", "Proposed section",
-                 "Section"])
+          steps=["Brief", "Proposed outline", "Outline", "Write this", "Proposed section", "Section"])
 async def draft(ui: Ui) -> None:
-    brief = await ui.ask("Brief", LongText, max_length=8_000, help="What it is about, and what must be in it.",
-                         placeholder="A guide to returns for our shop: deadlines, costs, how to pack.")
-    readers = await ui.ask("Readers", str, default="Customers without special knowledge", max_length=200)
-    length = await ui.ask("Length", Literal["About 300 words", "About 800 words", "About 1,500 words"],
-                          default="About 800 words")
+    asked = await ui.form("Brief", Brief)
+    brief, readers, length = f"{asked.subject}\n\n{asked.what_must_be_in_it or ''}".strip(), asked.readers, asked.length
     proposed = await ui.llm("Proposed outline", outline_prompt(brief, readers, length))
     outline = headings(await ui.ask("Outline", LongText, default="\n".join(headings(proposed)), check=checked,
                                     help="The first line is the title, each further one a section."))
@@ -31,7 +38,7 @@ async def draft(ui: Ui) -> None:
         prompt = section_prompt(brief, readers, length, outline, heading, joined(title, texts) if texts else "")
         text = await ui.llm("Proposed section", prompt, key=heading)
         texts[heading] = await ui.ask("Section", Markdown, key=heading, default=text.strip(),
-                                      help=f"**{heading}**. Change what you like; the next one is written after it.")
+                                      help="Change what you like; the next one is written after it.")
     whole = joined(title, texts)
     ui.show(whole, Download(whole, "draft.md"))
     ui.export("draft.html", **{title: whole})

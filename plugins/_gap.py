@@ -36,10 +36,21 @@ def guess(columns: Sequence[str], names: Sequence[str]) -> str | None:
     return next((column for name in names for low, column in lower.items() if name in low), None)
 
 
+def name_of(file: str, lists: Sequence[List]) -> str:
+    """What a list is called: as its file, without its ending and the comma that stands between names."""
+    name = plain = file.rpartition(".")[0].replace(",", " ")[:60].strip() or "List"
+    taken = [each.name for each in lists]
+    while name in taken:
+        name = f"{plain} {len(taken) + 1}"
+        taken.append(plain)
+    return name
+
+
 def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
             progress: Progress) -> list[dict[str, Any]]:
     """A row for each key: who has it, and the largest weight that anybody gives it. The heaviest first."""
     found: dict[str, dict[str, Any]] = {}
+    title = lists[0].key if lists[0].key not in ("priority", "in", "has") else "entry"
     for own, rows in zip(lists, tables, strict=True):
         for number, row in enumerate(rows, 1):
             if number % EACH == 0:
@@ -48,14 +59,14 @@ def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
             key = normal(text, how)
             if not key:
                 continue
-            entry = found.setdefault(key, {"key": text, "priority": 0.0, "has": []})
+            entry = found.setdefault(key, {title: text, "priority": 0.0, "has": []})
             if own.name not in entry["has"]:
                 entry["has"].append(own.name)
             if own.weight:
                 entry["priority"] = max(entry["priority"], number_of(row.get(own.weight, "")))
-    joined: list[dict[str, Any]] = [{"key": entry["key"], "priority": entry["priority"], "in": len(entry["has"]),
+    joined: list[dict[str, Any]] = [{title: entry[title], "priority": entry["priority"], "in": len(entry["has"]),
                                      "has": ", ".join(entry["has"])} for entry in found.values()]
-    return sorted(joined, key=lambda row: (-row["priority"], -row["in"], row["key"]))
+    return sorted(joined, key=lambda row: (-row["priority"], -row["in"], row[title]))
 
 
 def normal(text: str, how: str) -> str:

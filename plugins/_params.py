@@ -17,6 +17,10 @@ SAMPLES = 3
 TRACKING = ("utm_", "gclid", "gbraid", "wbraid", "fbclid", "msclkid", "yclid", "dclid", "mc_", "_ga", "_gl", "igshid",
             "ref", "sessionid", "phpsessid", "jsessionid", "sid")
 
+# that are mostly part of the page itself: blocking them would hide it
+CONTENT = frozenset({"page", "paged", "p", "pg", "id", "pid", "product", "item", "sku", "category", "cat", "lang", "hl",
+                     "locale", "year", "month", "slug", "post", "article", "seite", "sprache"})
+
 
 @dataclass
 class Seen:
@@ -102,13 +106,19 @@ def _row(name: str, seen: Seen) -> dict[str, Any]:
     """`extra`: how many addresses fewer there would be without this parameter."""
     return {"parameter": name, "extra": len(seen.addresses) - len(seen.without), "addresses": len(seen.addresses),
             "pages": len(seen.pages), "values": len(seen.values), "requests": seen.requests,
-            "kind": "tracking" if name.lower().startswith(TRACKING) else "", "sample": seen.samples[0]}
+            "kind": kind(name), "sample": seen.samples[0]}
+
+
+def kind(name: str) -> str:
+    """What a name tells of a parameter; "" for nothing."""
+    return ("content" if name.lower() in CONTENT else "tracking" if name.lower().startswith(TRACKING) else "")
 
 
 def proposed(rows: list[dict[str, Any]]) -> list[str]:
-    """The parameters that are worth blocking: tracking, and those that make at least three addresses of a page."""
-    return [row["parameter"] for row in rows
-            if row["extra"] and (row["kind"] or row["addresses"] >= 3 * row["pages"]) and rule(row["parameter"])]
+    """The parameters that are worth blocking: tracking, and those that make at least three addresses of a page and
+    are by their name no part of it."""
+    return [row["parameter"] for row in rows if row["extra"] and row["kind"] != "content"
+            and (row["kind"] or row["addresses"] >= 3 * row["pages"]) and rule(row["parameter"])]
 
 
 def rule(name: str) -> str:

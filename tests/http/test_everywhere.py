@@ -28,8 +28,8 @@ LOG = "".join(f'1.2.3.4 - - [21/Nov/2026:12:00:00 +0000] "GET /p/{n}?sid={n % 7}
               for n in range(40))
 TABLE = "Name,Born\n Ada ,1815\nAda,1815\nGrace,1906\n"
 MINE, THEIRS = "Keyword,Volume\nred shoes,100\nboots,50\n", "Keyword,Volume\nboots,60\nsandals,90\n"
-LISTS = {"Other lists": 1, ("Name", 0): "You", ("Name", 1): "Them", ("Export", 0): ("mine.csv", MINE),
-         ("Export", 1): ("theirs.csv", THEIRS), "Compare by": "Keyword", "Priority": "Volume",
+LISTS = {"Other lists": 1, ("Export", 1): ("mine.csv", MINE), ("Export", 2): ("theirs.csv", THEIRS),
+         "Compare by": "Keyword", "Priority": "Volume",
          "What makes two the same": "The text, in small letters"}
 NETWORK = {"requests_a_second": 20, "private_networks": True}
 BESIDE = {"spaces": "Trim spaces, and make one of several", "3": "2026-03"}  # texts of options that have another value
@@ -59,7 +59,8 @@ ANSWERS = {
         "Codes": ["200", "404"], "Month": 3, "Log": ("a.csv", "a,b\n1,2\n"), "Go": True,
         "Limits": {"pages": 20, "rate": 0.5, "robots": False, "hosts": ["shop"]}},
     "show_gallery": {"Shows": ["Markdown", "Table"]},
-    "draft": {"Brief": "About shoes.\nShort.", "Readers": "All", "Length": "About 300 words",
+    "draft": {"Brief": {"subject": "Shoes", "what_must_be_in_it": "Heels.\nShort.", "readers": "All",
+                        "length": "About 300 words"},
               "Outline": "Shoes\nFirst\nSecond", "Write this": True, "Section": "Some *text*."},
     "read_page": {"Page": {"address": "SITE/a", "private_networks": True}, ("Question", 1): "What is it?",
                   ("Question", 2): None},

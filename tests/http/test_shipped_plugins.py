@@ -78,17 +78,15 @@ def test_two_exports_are_joined_and_show_what_one_lacks(run, tmp_path):
     theirs = tmp_path / "theirs.tsv"
     theirs.write_bytes("Query\tClicks\nRed Shoes\t9\ngreen shoes\t50\n".encode("utf-16"))
     answers: dict[Any, Any] = {"Other lists": 1, "What makes two the same": "The text, in small letters"}
-    for key, (name, file, by, weight) in enumerate([("Us", mine, "Keyword", "Volume"),
-                                                    ("Them", theirs, "Query", "Clicks")]):
-        answers |= {("Name", key): name, ("Export", key): file, ("Compare by", key): by, ("Priority", key): weight}
+    for key, (file, by, weight) in enumerate([(mine, "Keyword", "Volume"), (theirs, "Query", "Clicks")], 1):
+        answers |= {("Export", key): file, ("Compare by", key): by, ("Priority", key): weight}
     r = run("content_gap", answers)
     assert r.waiting_for is None, r
-    assert [(row["key"], row["has"]) for row in r.exports["lacks.csv"]] == [("green shoes", "Them")]
+    assert [(row["Keyword"], row["has"]) for row in r.exports["missing.csv"]] == [("green shoes", "theirs")]
     sheets = r.exports["content-gap.xlsx"]
-    assert [row["key"] for row in sheets["alone"]] == ["blue shoes"]
-    assert [row["key"] for row in sheets["shared"]] == ["red shoes"]
-    with pytest.raises(InvalidAnswer, match="Us is taken"):
-        run("content_gap", {**answers, ("Name", 1): "Us"})
+    assert [row["Keyword"] for row in sheets["only"]] == ["blue shoes"]
+    assert [row["Keyword"] for row in sheets["shared"]] == ["red shoes"]
+    assert "**Missing in mine: 1.**" in r.shown[0]
 
 
 def test_a_table_is_cleaned_and_shown_before_and_after(run, tmp_path):
@@ -107,15 +105,14 @@ def test_a_table_is_cleaned_and_shown_before_and_after(run, tmp_path):
 
 def test_a_draft_goes_from_brief_to_text_and_the_person_decides(run):
     llm = {"Proposed outline": "# Returns\n1. Costs\n2. Packing", "Proposed section": "The model wrote this."}
-    r = run("draft", {"Brief": "Returns.", "Readers": "All", "Length": "About 300 words"}, llm=llm)
+    r = run("draft", {"Brief": {"subject": "Returns.", "readers": "All"}}, llm=llm)
     assert r.waiting_for == "Outline"
     r = run.answer(r, {"Outline": "Returns\nCosts\nPacking", "Write this": True, ("Section", "Costs"): "Free.",
                        ("Section", "Packing"): "In a box."}, llm=llm)
     assert r.waiting_for is None, r
     assert r.exports["draft.json"]["sections"] == {"Costs": "Free.", "Packing": "In a box."}
     assert r.shown[0] == "# Returns\n\n## Costs\n\nFree.\n\n## Packing\n\nIn a box.\n"
-    stopped = run("draft", {"Brief": "x", "Readers": "y", "Length": "About 300 words", "Outline": "A\nB",
-                            "Write this": False}, llm=llm)
+    stopped = run("draft", {"Brief": {"subject": "x"}, "Outline": "A\nB", "Write this": False}, llm=llm)
     assert stopped.waiting_for is None and "outline is kept" in stopped.shown[0]
 
 

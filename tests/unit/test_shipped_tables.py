@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plugins._cleaning import ALL, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, renames
-from plugins._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, normal
+from plugins._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, name_of, normal
 from plugins._tables import date_of, describe, number_of, read, type_of
 from treadle.files import File, FileId
 
@@ -132,7 +132,7 @@ def test_lists_are_joined_by_key_and_the_heaviest_comes_first():
     mine = [{"Keyword": "Red shoes", "Volume": "100"}, {"Keyword": "blue  shoes", "Volume": "1,000"}]
     theirs = [{"q": "red shoes", "v": "90"}, {"q": "green shoes", "v": "5,000"}, {"q": " ", "v": "9"}]
     rows = compare([List("You", "Keyword", "Volume"), List("They", "q", "v")], [mine, theirs], BY_TEXT, progress)
-    assert [(row["key"], row["has"], row["priority"]) for row in rows] == [
+    assert [(row["Keyword"], row["has"], row["priority"]) for row in rows] == [
         ("green shoes", "They", 5000), ("blue  shoes", "You", 1000), ("Red shoes", "You, They", 100)]
 
 
@@ -148,3 +148,12 @@ def test_the_columns_of_an_export_are_guessed_by_their_names():
     assert (guess(columns, KEYS), guess(columns, WEIGHTS)) == ("Top queries", "Clicks")
     assert guess(["Landing page URL", "x"], KEYS) == "Landing page URL"
     assert guess(["x"], WEIGHTS) is None
+
+
+def test_a_list_is_called_as_its_file_and_no_two_the_same():
+    lists: list[List] = []
+    for file in ("a, b.csv", "x.tsv", "x.xlsx", "x.csv", ".csv"):
+        lists.append(List(name_of(file, lists), "", ""))
+    names = [each.name for each in lists]
+    assert names[:3] == ["a  b", "x", "x 3"] and names[4] == "List"
+    assert len(set(names)) == 5
