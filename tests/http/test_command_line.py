@@ -202,6 +202,33 @@ def test_check_names_each_problem_in_one_line(shell):
     assert shell("check", "trip").returncode == 0
 
 
+LOUD = """
+from treadle import workflow
+
+print("imported")
+
+@workflow("Loud", message="m")
+async def loud(ui):
+    print("replayed")
+    return await ui.ask("N", int)
+"""
+
+
+def test_what_a_plugin_prints_is_not_among_what_a_command_gives(shell):
+    (shell.plugins / "900_loud.py").write_text(LOUD)
+    assert json.loads(shell("run", "loud", "--set", "N=4", "--json").stdout)["result"] == 4
+    assert shell("run", "loud", "--set", "N=4").stdout == "4\n"
+    assert any(row["workflow"] == "loud" for row in json.loads(shell("list", "--json").stdout))
+    checked = shell("check", "loud")
+    assert checked.stdout == "No problem was found.\n" and "replayed" in checked.stderr
+
+
+def test_a_new_plugin_needs_a_title(shell):
+    before = sorted(shell.plugins.iterdir())
+    refused = shell("new", " ")
+    assert refused.returncode == 1 and "has a title" in refused.stderr and sorted(shell.plugins.iterdir()) == before
+
+
 def test_what_is_no_command_is_said(shell):
     ended = shell.apart("explode")
     assert "invalid choice" in ended.stderr and ended.returncode == 2

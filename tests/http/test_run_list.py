@@ -124,6 +124,13 @@ async def test_deleting_is_undone_from_the_toast_without_javascript(client, core
     assert titles((await client.get("/runs")).text) == ["Trip, Rome"]
 
 
+async def test_what_is_brought_back_is_seen_in_a_list_that_was_opened_after_it_had_gone(client, core):
+    stays, gone = await trip(core, "Rome"), await trip(core, "Oslo")
+    await core.archive.delete([gone])
+    back = await client.post("/runs/restore", data={"run": gone, "keys": stays}, headers=INTO_LIST)
+    assert titles(back.text) == ["Trip, Oslo", "Trip, Rome"] and "newer run" not in back.text
+
+
 async def test_several_are_deleted_at_once_and_found_again_for_a_day(client, core):
     keys = [await trip(core, town) for town in ("Rome", "Oslo")]
     response = await client.post("/runs/delete", data={"run": keys})

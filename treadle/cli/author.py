@@ -6,10 +6,11 @@ import os
 import re
 import sys
 import unicodedata
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from ..config import Settings
-from ..errors import Conflict, NotFound
+from ..errors import Conflict, NotFound, Refused
 from .codes import FAILED, REFUSED
 
 STEP = 10  # between the numbers of two plugins, so that one fits between them
@@ -43,6 +44,8 @@ def test_{name}(run):  # type: ignore[no-untyped-def]
 
 def new(settings: Settings, title: str) -> int:
     """Write a plugin with its test under the next free number, and say where."""
+    if not title.strip():
+        raise Refused("A workflow has a title.", hint='For example: python server.py new "Link check"')
     name = identifier(title)
     path = free_path(settings.plugins, name)
     path.write_text(TEMPLATE.format(title=" ".join(title.split()), name=name), encoding="utf-8")
@@ -94,7 +97,8 @@ def check(settings: Settings, plugin: str) -> int:
     from ..plugins import Plugins
 
     only = [path.name for path in _named(settings, plugin)] if plugin else []
-    problems = [problem for problem in problems_of(Plugins(settings)) if not only or Path(problem.file).name in only]
+    with redirect_stdout(sys.stderr):  # a plugin may print
+        problems = [each for each in problems_of(Plugins(settings)) if not only or Path(each.file).name in only]
     for problem in problems:
         print(problem)
     if not problems:

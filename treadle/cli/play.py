@@ -7,9 +7,9 @@ import json
 import secrets
 import shlex
 import sys
-from contextlib import closing
+from contextlib import closing, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ..config import Settings
 from ..errors import InvalidAnswer, TooLarge
@@ -23,7 +23,7 @@ WORKS = ("job", "each", "llm")
 
 def listing(settings: Settings, *, runs: bool, as_json: bool) -> int:
     """Print the plugins, or the runs."""
-    with closing(open_door(settings)) as door:
+    with redirect_stdout(sys.stderr), closing(open_door(settings)) as door:  # a plugin may print
         rows = door.runs() if runs else door.workflows()
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))
@@ -44,14 +44,14 @@ def _state(row: dict[str, Any]) -> str:
 
 def play(settings: Settings, args: argparse.Namespace) -> int:
     """Play a workflow to its end. The exit code says how it ended; see the head of this package."""
-    given = Given(args.given, args.files)
-    with closing(open_door(settings)) as door:
-        return _Play(door, args, given).play()
+    given, out = Given(args.given, args.files), sys.stdout
+    with redirect_stdout(sys.stderr), closing(open_door(settings)) as door:  # only what it gives is on stdout
+        return _Play(door, args, given, out).play()
 
 
 class _Play:
-    def __init__(self, door: Door, args: argparse.Namespace, given: Given) -> None:
-        self._door, self._args, self._given = door, args, given
+    def __init__(self, door: Door, args: argparse.Namespace, given: Given, out: TextIO) -> None:
+        self._door, self._args, self._given, self._out = door, args, given, out
         self._client_id = secrets.token_urlsafe(12)
         self._key: str = args.key
         self._terminal = Terminal() if not args.json and sys.stdin.isatty() else None
@@ -169,13 +169,14 @@ class _Play:
         return " ".join([*words, *(["--run", self._key] if self._key else [])])
 
     def _ended(self, view: dict[str, Any], code: int) -> int:
-        if self._args.json:
-            print(json.dumps(view, ensure_ascii=False, indent=2))
-        else:
-            for thing in view["shown"]:
-                self._show(thing)
-            if view["result"] is not None:
-                print(json.dumps(view["result"], ensure_ascii=False, indent=2))
+        with redirect_stdout(self._out):
+            if self._args.json:
+                print(json.dumps(view, ensure_ascii=False, indent=2))
+            else:
+                for thing in view["shown"]:
+                    self._show(thing)
+                if view["result"] is not None:
+                    print(json.dumps(view["result"], ensure_ascii=False, indent=2))
         if self._key:
             say(f"{self._key}: {_state(view)}")
             self._exports(view)

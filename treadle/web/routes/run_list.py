@@ -168,7 +168,8 @@ async def restore(request: Request) -> Response:
     if not back:
         raise Conflict("There is nothing to bring back.", hint="A run that was deleted is kept for a day.")
     if web.fragment and "runs-list" in request.headers.get("hx-target", ""):
-        return _list(web, _asked(web, fields), "", keys=fields.get("keys", [""])[-1])
+        shown = fields.get("keys", [""])[-1]  # those that came back are seen, though they were not among these
+        return _list(web, _asked(web, fields), "", keys=shown if {*back} <= {*shown.split(",")} else "")
     to = run_at(web.core.archive.line(back[0])) if "to" in fields else "/runs"
     return RedirectResponse(web.url(to), status_code=303)
 
