@@ -42,7 +42,7 @@ async def contents(web: Web) -> Response:
     sections = []
     for number, kind in enumerate(kinds):
         rows = "".join(
-            f'<li><div>{_link(web, name, cls="nm")}{escape(title)}</a><p class="sub">{_words(about)}</p></div>'
+            f'<li><div>{_link(web, name, cls="nm")}{escape(title)}</a><p class="sub">{_words(about[0].upper() + about[1:])}</p></div>'
             f'<div class="end">{icon("chevron-right")}</div></li>' for title, name, about in LISTED.findall(kind))
         sections.append(f'<section class="sec" aria-labelledby="kind-{number}"><header><h2 id="kind-{number}">'
                         f'{escape(kind.partition(chr(10))[0])}</h2></header><ul class="rows">{rows}</ul></section>')
@@ -97,7 +97,8 @@ def _render(name: str, path: Path, changed: int) -> tuple[str, str]:
     title, _, rest = path.read_text(encoding="utf-8").partition("\n")
     parts = CODE.split(rest)
     parts[::2] = [LINK.sub(lambda found: f"]({_target(name, *found.groups())})", part) for part in parts[::2]]
-    return _title(title), HEADING.sub(_heading, render("".join(parts)))
+    html = render("".join(parts)).replace('<div class="tbl"', '<div class="tbl wrap-cells"')  # cells hold sentences
+    return _title(title), HEADING.sub(_heading, html)
 
 
 def _target(name: str, path: str, anchor: str | None) -> str:
