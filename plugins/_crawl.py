@@ -1,19 +1,17 @@
 """The crawl of one site, in rounds: what is found on the pages of one round is fetched in the next."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
-from html import unescape
 from typing import Any
 from urllib.parse import urlsplit
 
 from ._fetch import FORBIDDEN, Private, Rules, cleaned, fetch, resolve, robots_sitemaps
 from ._pages import read
+from ._urls import locations
 
 SITEMAPS = 20        # files that are read
 LISTED = 50_000      # addresses out of sitemaps
 LINKS = 500          # of one page that are kept
-_LOC = re.compile(r"<loc>\s*(?:<!\[CDATA\[)?\s*(.*?)\s*(?:\]\]>)?\s*</loc>", re.DOTALL)
 
 Visit = dict[str, Any]
 
@@ -48,13 +46,13 @@ def listed(start: str, rules: Rules) -> list[str]:
     found: dict[str, None] = {}
     while waiting and len(seen) < SITEMAPS and len(found) < LISTED:
         sitemap = waiting.pop(0)
-        if sitemap in seen or urlsplit(sitemap).netloc != urlsplit(start).netloc:
+        if sitemap in seen or not same_site(start, sitemap):
             continue
         seen.add(sitemap)
         text = fetch(sitemap, rules, read="all").body.decode("utf-8", "replace")
-        addresses = [unescape(address) for address in _LOC.findall(text)]
+        addresses = [address for _, _, address in locations(text)]
         if "<sitemapindex" in text:
-            waiting += addresses
+            waiting += addresses[:SITEMAPS * 10]
         else:
             found |= dict.fromkeys(cleaned(address) for address in addresses if same_site(start, address))
     return list(found)[:LISTED]
@@ -165,6 +163,7 @@ def graph(start: str, rounds: Sequence[Sequence[Visit]], most: int) -> dict[str,
     shown = sorted((each for each in visits if not each["hops"]), key=lambda each: -links_to[each["url"]])[:most]
     known = {each["url"] for each in shown}
     return {"nodes": [{"id": each["url"], "label": path(start, each["url"]),
-                       "group": "broken" if each["error"] or each["status"] >= 400 else "page"} for each in shown],
+                       "group": "kept out" if each["error"] == FORBIDDEN else
+                       "broken" if each["error"] or each["status"] >= 400 else "page"} for each in shown],
             "edges": [[each["url"], link] for each in shown for link in each["links"]
                       if link in known and link != each["url"]][:5_000]}

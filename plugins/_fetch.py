@@ -4,8 +4,9 @@ import ipaddress
 import socket
 import threading
 import time
+import zlib
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.robotparser import RobotFileParser
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
 
 AGENT = "Treadle/1.0 (a person's own crawler; it reads robots.txt)"
 MOST_BYTES = 3_000_000  # of a page that are read
-TIMEOUT_S = 20.0
+HOSTS = 64              # whose connections are kept
+MOST_ROBOTS = 500_000    # of a robots.txt
+TIMEOUT_S = 20.0         # of one read
+WHOLE_S = 60.0           # of one answer, however slowly it comes
 REDIRECTS = 10
 MOST_DELAY_S = 30.0     # what a robots.txt may ask for between two requests
 FORBIDDEN = "robots.txt does not allow it"
@@ -77,7 +81,7 @@ def fetch(url: str, rules: Rules, *, read: Read = "html") -> Page:
             assert page.chain is not None
             following = cleaned(urljoin(page.final, location))
             if following in (hop["url"] for hop in page.chain) or following == page.final:
-                page.error = f"It redirects in a circle, to {following}"
+                page.error = "It redirects in a circle"
                 break
             page.chain.append({"url": page.final, "status": page.status})
             page.final = following
@@ -85,15 +89,16 @@ def fetch(url: str, rules: Rules, *, read: Read = "html") -> Page:
             page.error = f"It redirects more than {REDIRECTS} times"
     except Private as refused:
         page.error = str(refused)
-    except httpx.TimeoutException:
-        page.error = f"No answer within {TIMEOUT_S:.0f} s"
+    except httpx.TimeoutException as late:
+        page.error = (f"The answer did not end within {WHOLE_S:.0f} s" if "whole" in str(late) else
+                      f"No answer within {TIMEOUT_S:.0f} s")
     except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as failed:
         page.error = sentence(failed)
     page.seconds = round(time.monotonic() - began, 3)
     return page
 
 
-def _answer(page: Page, rules: Rules, *, read: Read) -> None:
+def _answer(page: Page, rules: Rules, *, read: Read, most: int = MOST_BYTES) -> None:
     """Ask for `page.final` and fill in what comes. The name is resolved once, and the connection goes where it led:
     a name that leads elsewhere a moment later changes nothing."""
     parts = urlsplit(page.final)
@@ -105,28 +110,60 @@ def _answer(page: Page, rules: Rules, *, read: Read) -> None:
     place = f"[{address}]" if ":" in address else address
     target = urlunsplit((parts.scheme, f"{place}:{parts.port}" if parts.port else place, parts.path or "/",
                          parts.query, ""))
-    headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": AGENT, "Accept": "text/html,*/*;q=0.5"}
-    with client().stream("GET", target, headers=headers, extensions={"sni_hostname": host}) as answer:
+    headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": AGENT, "Accept": "text/html,*/*;q=0.5",
+               "Accept-Encoding": "gzip"}
+    from ._bounded import within
+
+    with within(WHOLE_S), client(host).stream("GET", target, headers=headers,
+                                              extensions={"sni_hostname": host}) as answer:
         page.status = answer.status_code
         page.headers = {name.lower(): value for name, value in answer.headers.items()}
         page.body, page.cut = b"", False
         if not answer.is_redirect and (read == "all" or (read == "html" and page.html)):
-            got = bytearray()
-            for chunk in answer.iter_bytes():
+            page.body, page.cut = _body(answer, most)
+
+
+def _body(answer: "httpx.Response", most: int) -> tuple[bytes, bool]:
+    """What came, unpacked, and whether there is more. A body that becomes gigabytes is unpacked to `most` bytes and no
+    further, which httpx does not do."""
+    coding = answer.headers.get("content-encoding", "").strip().lower()
+    if coding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+        raise ValueError(f"It is packed as {coding[:40]}, which is not read")
+    unpack = zlib.decompressobj(47) if coding not in ("", "identity") else None  # of gzip and of zlib
+    got, came = bytearray(), 0
+    try:
+        for chunk in answer.iter_raw():
+            came += len(chunk)
+            if unpack is None:
                 got += chunk
-                if len(got) > MOST_BYTES:
-                    page.cut = True
-                    break
-            page.body = bytes(got[:MOST_BYTES])
+            elif not unpack.eof:
+                got += unpack.decompress(chunk, most + 1 - len(got))
+            if max(len(got), came) > most:
+                return bytes(got[:most]), True
+    except zlib.error as error:
+        raise ValueError("What came cannot be unpacked") from error
+    return bytes(got), False
 
 
-@cache
-def client() -> "httpx.Client":
-    """The one client: no proxy of the environment, no cookies kept, redirects are ours."""
-    import httpx
+_clients: "dict[str, httpx.Client]" = {}
+_turn = threading.Lock()
 
-    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False,
-                        limits=httpx.Limits(max_connections=20, max_keepalive_connections=20))
+
+def client(host: str) -> "httpx.Client":
+    """The client of a host, with its connections; those of the last 64 hosts are kept."""
+    from ._bounded import client
+
+    with _turn:
+        _clients[host] = found = _clients.pop(host, None) or client(TIMEOUT_S)
+        if len(_clients) > HOSTS:
+            del _clients[next(iter(_clients))]
+    return found
+
+
+def hang_up() -> None:
+    """Close all connections."""
+    while _clients:
+        _clients.popitem()[1].close()
 
 
 def resolve(host: str, port: int, *, private: bool) -> str:
@@ -152,11 +189,12 @@ def is_public(address: str) -> bool:
             return is_public(str(inner))
         if ip in ipaddress.ip_network("64:ff9b::/96"):
             return is_public(str(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)))
+        if ip.is_site_local:  # fec0::/10 was a private network, and some still use it
+            return False
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 _next: dict[str, float] = {}
-_turn = threading.Lock()
 
 
 def _wait(netloc: str, rules: Rules) -> None:
@@ -181,12 +219,12 @@ def allowed(url: str, rules: Rules) -> bool:
     return _robots(parts.scheme, parts.netloc, rules).can_fetch(AGENT, url)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _robots(scheme: str, netloc: str, rules: Rules) -> RobotFileParser:
     parser = RobotFileParser()
     page = Page("", final=f"{scheme}://{netloc}/robots.txt", headers={})
     for _ in range(5):
-        _answer(page, rules, read="all")
+        _answer(page, rules, read="all", most=MOST_ROBOTS)
         location = (page.headers or {}).get("location", "")
         if not (300 <= page.status < 400 and location):
             break
@@ -199,7 +237,7 @@ def _robots(scheme: str, netloc: str, rules: Rules) -> RobotFileParser:
         parser.parse(page.body.decode("utf-8", "replace").removeprefix("\ufeff").splitlines())
         delay = parser.crawl_delay(AGENT)
         if delay is not None:
-            _delays[netloc] = min(float(delay), MOST_DELAY_S)
+            _delays[netloc] = float(min(int(delay), MOST_DELAY_S))  # it may have 400 digits
     return parser
 
 

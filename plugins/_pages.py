@@ -1,5 +1,6 @@
 """What a page of the web says: its title, where it leads, what it tells search engines, and its main text."""
 
+import codecs
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,11 @@ TITLE = 300      # characters
 _NOISE = ("script", "style", "noscript", "template", "svg", "nav", "header", "footer", "aside", "form", "iframe",
           "button", "select", "dialog")
 _BLOCKS = ("p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "td", "th", "dt", "dd", "figcaption")
+
+
+_CHARSET = re.compile(r"charset\s{0,9}=\s{0,9}[\"']?([\w-]{1,40})", re.IGNORECASE)
+_NO_PAGE = {"punycode", "idna", "unicode_escape", "raw_unicode_escape", "undefined"}  # the first takes hours for 3 MB
+_NUMBER = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9a-fA-F]{7,});?")
 
 
 @dataclass
@@ -53,8 +59,32 @@ def soup_of(page: Page) -> Any:
     """The page as a tree. Its encoding is that of the header, else of its own mark."""
     from bs4 import BeautifulSoup  # imported when a page is read, not at the start of the server
 
-    charset = re.search(r"charset=[\"']?([\w-]+)", (page.headers or {}).get("content-type", ""), re.IGNORECASE)
-    return BeautifulSoup(page.body, "html.parser", from_encoding=charset[1] if charset else None)
+    return BeautifulSoup(closed(text_of(page)), "html.parser")
+
+
+def text_of(page: Page) -> str:
+    """The body as text: in the encoding of its header or its own mark, else UTF-8, else that of old pages."""
+    named = _CHARSET.search((page.headers or {}).get("content-type", "")) or \
+        _CHARSET.search(page.body[:4_096].decode("latin-1"))
+    bom = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8[:2]: "utf-8-sig"}
+    for name in (bom.get(page.body[:2], ""), named[1] if named else ""):
+        try:
+            if name and codecs.lookup(name).name not in _NO_PAGE:
+                return page.body.decode(name, "replace")
+        except LookupError:  # there is none, or it is no encoding of texts
+            continue
+    text = page.body.decode("utf-8", "replace")
+    return text if text.count("\ufffd") <= 3 else page.body.decode("cp1252", "replace")
+
+
+def closed(text: str) -> str:
+    """HTML without what never ends: a parser that looks for the end of each of a million tags takes hours, in which
+    nothing else of Python runs."""
+    text = _NUMBER.sub("\ufffd", text.replace("<![", "<!"))
+    text = text[:text.rfind(">") + 1] + text[text.rfind(">") + 1:].partition("<")[0]
+    if (at := text.find("<!--", text.rfind("-->") + 1)) >= 0:
+        return text[:at]
+    return text
 
 
 def title_of(soup: Any) -> str:

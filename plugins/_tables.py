@@ -7,12 +7,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 from treadle import File, Progress
 
 MOST_ROWS = 100_000
+MOST_COLUMNS = 2_000
+MOST_CELLS = 5_000_000
+MOST_UNPACKED = 400_000_000  # bytes of all that is packed in an XLSX
 EACH = 5_000        # rows between two reports
 SAMPLE = 200_000    # characters that are looked at to find the delimiter
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -33,7 +37,7 @@ class Source:
 
 _WHOLE = re.compile(r"[+-]?\d{1,3}(?:[,.\u00a0\u202f' ]\d{3})+|[+-]?\d+")
 _DECIMAL = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:([,.\u00a0\u202f' ])\d{3})+)[.,]\d+%?|[+-]?\d+%")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 DATES = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y",
          "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
@@ -50,11 +54,15 @@ def read(file: File, progress: Progress) -> list[Row]:
         if not any(cell.strip() for cell in cells):
             continue
         if not header:
+            if len(cells) > MOST_COLUMNS:
+                raise ValueError(f"{file.name} has {len(cells):,} columns; the limit is {MOST_COLUMNS:,}.")
             header = _header(cells)
             continue
         rows.append({name: cells[n] if n < len(cells) else "" for n, name in enumerate(header)})
         if len(rows) > MOST_ROWS:
             raise ValueError(f"{file.name} has more than {MOST_ROWS:,} rows. Split it.")
+        if len(rows) * len(header) > MOST_CELLS:
+            raise ValueError(f"{file.name} has more than {MOST_CELLS:,} cells. Split it.")
         if len(rows) % EACH == 0:
             progress(len(rows), text=f"{len(rows):,} rows")
     if not rows:
@@ -199,10 +207,18 @@ def _excel(file: File) -> Source:
                          ) from None
     try:
         with file.open("rb") as raw:
+            with ZipFile(raw) as packed:  # no part of it gives more than it says
+                if sum(part.file_size for part in packed.infolist()) > MOST_UNPACKED:
+                    raise ValueError(f"unpacked it is over the limit of {MOST_UNPACKED // 1_000_000} MB")
             book = load_workbook(raw, read_only=True, data_only=True)
             sheet = book.worksheets[0]
-            rows = [["" if cell is None else _cell(cell) for cell in row]
-                    for number, row in enumerate(sheet.iter_rows(values_only=True)) if number <= MOST_ROWS + 1]
+            rows, cells = [], 0
+            for row in islice(sheet.iter_rows(values_only=True), MOST_ROWS + 2):
+                rows.append(["" if cell is None else _cell(cell) for cell in row])
+                while rows[-1] and not rows[-1][-1]:  # a sheet may say that each row has 16,384
+                    rows[-1].pop()
+                if (cells := cells + len(rows[-1])) > MOST_CELLS:
+                    raise ValueError(f"it has more than {MOST_CELLS:,} cells")
     except (KeyError, ValueError, OSError, IndexError, BadZipFile) as error:
         raise ValueError(f"{file.name} could not be read as XLSX: {error}.") from None
     return Source(f"XLSX, sheet {sheet.title}", "", "", iter(rows))

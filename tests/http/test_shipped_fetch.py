@@ -23,8 +23,7 @@ RULES = Rules(per_second=0, private=True)
 def site() -> Iterator[Site]:
     with running() as site:
         yield site
-    _fetch.client().close()
-    _fetch.client.cache_clear()
+    _fetch.hang_up()
 
 
 def crawled(site: Site, most: int = 100) -> list[list[dict[str, Any]]]:

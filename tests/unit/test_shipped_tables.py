@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plugins import _tables
 from plugins._cleaning import ALL, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, renames
 from plugins._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, name_of, normal
 from plugins._tables import date_of, describe, number_of, read, type_of
@@ -157,3 +159,32 @@ def test_a_list_is_called_as_its_file_and_no_two_the_same():
     names = [each.name for each in lists]
     assert names[:3] == ["a  b", "x", "x 3"] and names[4] == "List"
     assert len(set(names)) == 5
+
+
+def test_a_table_of_too_many_columns_or_cells_is_refused_at_once(upload, monkeypatch):
+    with pytest.raises(ValueError, match="columns"):
+        rows_of(upload(b"a," * 300_000 + b"\n1\n"))
+    monkeypatch.setattr(_tables, "MOST_CELLS", 100)
+    with pytest.raises(ValueError, match="cells"):
+        rows_of(upload(b"a,b\n" + b"1,2\n" * 60))
+
+
+def test_a_spreadsheet_that_unpacks_to_too_much_is_refused(upload, monkeypatch):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active["XFD1"] = "far"
+    book.active["A2"] = "near"
+    out = io.BytesIO()
+    book.save(out)
+    with pytest.raises(ValueError, match="columns"):
+        rows_of(upload(out.getvalue(), "far.xlsx"))
+    monkeypatch.setattr(_tables, "MOST_UNPACKED", 1_000)
+    with pytest.raises(ValueError, match="unpacked it is over"):
+        rows_of(upload(out.getvalue(), "bomb.xlsx"))
+
+
+def test_what_looks_like_an_address_is_told_in_time():
+    began = time.process_time()
+    assert type_of([f"a@{'.' * 100_000}@"]) == "text"
+    assert type_of(["ada@mail.example.org"]) == "email"
+    assert time.process_time() - began < 1

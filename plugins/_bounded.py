@@ -1,0 +1,75 @@
+"""Connections on which no answer takes longer than said, however slowly, and in however many pieces, it comes.
+
+A timeout of httpx is that of one read: a byte now and then, or interim answers without end, would never meet it.
+"""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from ssl import SSLContext
+from typing import Any
+
+import httpcore
+import httpx
+
+_until = threading.local()  # `at`: when what this thread reads has to be there
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What this thread reads in here has to be there in so many seconds, else it raises `httpx.ReadTimeout`."""
+    _until.at = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        del _until.at
+
+
+@cache
+def _tls() -> SSLContext:
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def client(timeout_s: float) -> httpx.Client:
+    """A client for one host: connections are kept by their address, and two hosts that share one have not the same
+    certificate. No proxy of the environment, no cookies kept, redirects are its caller's."""
+    transport = httpx.HTTPTransport(verify=_tls(), trust_env=False,
+                                    limits=httpx.Limits(max_connections=20, max_keepalive_connections=4))
+    transport._pool._network_backend = _Backend()
+    return httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False, transport=transport)
+
+
+class _Backend(httpcore.SyncBackend):
+    def connect_tcp(self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+                    socket_options: Iterable[Any] | None = None) -> httpcore.NetworkStream:
+        return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options))
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = getattr(_until, "at", float("inf")) - time.monotonic()
+        try:
+            if left > 0:
+                return self._inner.read(max_bytes, left if timeout is None else min(timeout, left))
+        except httpcore.ReadTimeout:
+            if timeout is not None and timeout < left:
+                raise
+        raise httpcore.ReadTimeout("the whole answer took too long")
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(self, ssl_context: SSLContext, server_hostname: str | None = None,
+                  timeout: float | None = None) -> httpcore.NetworkStream:
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
