@@ -28,7 +28,7 @@ from .workflow import Tool
 CONNECT_S = 5.0  # seconds one try to reach the scheduler may take
 PING_S = 2.0     # between two pings while something runs
 SILENT_S = 10.0  # without an answer, and what ran there is given to the next one
-MISSING = 'on="cluster" needs a package that is not installed: python -m pip install "treadle[cluster]"'
+MISSING = f'on="cluster" needs a package that is not installed: {sys.executable} -m pip install distributed'
 KILLED = "The workers of the cluster that ran it died."
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -140,6 +141,13 @@ async def test_what_cannot_be_sent_to_a_process_is_said(fleet):
 async def test_without_a_cluster_it_is_said_how_one_is_named(fleet):
     row = await ended(fleet, fleet.job(working.double, 1, on="cluster"), "failed")
     assert "TREADLE_CLUSTER" in row["error"]
+
+
+async def test_without_the_package_the_command_that_installs_it_is_named(fleet, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    fleet.jobs._executors._cluster = Cluster("tcp://127.0.0.1:9")
+    row = await ended(fleet, fleet.job(working.double, 1, on="cluster"), "failed")
+    assert row["error"].endswith(f"{sys.executable} -m pip install distributed")
 
 
 async def test_while_the_cluster_does_not_answer_the_job_waits_and_says_so(fleet):
