@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
@@ -132,3 +133,21 @@ async def test_links_keep_the_conversation(client, core):
     core.db.execute("INSERT INTO conversations (id, created_at, rev) VALUES (2, 0, 0)")
     assert 'href="/docs/how-to/files?chat=2"' in (await client.get("/docs/how-to/long-jobs?chat=2")).text
     assert 'href="/docs/how-to/files?chat=2"' in (await client.get("/docs?chat=2")).text
+
+
+@pytest.mark.parametrize("line,told", [("await asyncio.sleep(0)", True), ("1 / 0", False)])
+async def test_the_card_of_a_broken_rule_leads_to_what_is_told_of_it(core, client, line, told):
+    """The error of an author's own code leads nowhere: its traceback says what there is to say."""
+    folder = core.settings.plugins
+    head = "import asyncio\nfrom treadle import workflow\n@workflow('Wrong', message='m')\nasync def wrong(ui):\n"
+    (folder / "010_wrong.py").write_text(f"{head}    {line}\n")
+    core.plugins.load()
+    link = '<a href="/docs/explanation/replay">What may stand between awaits</a>'
+    assert (link in (await client.get("/wrong")).text) is told
+
+
+@pytest.fixture
+def settings(settings, tmp_path):
+    """With a folder of plugins of its own."""
+    (tmp_path / "plugins").mkdir()
+    return replace(settings, plugins=tmp_path / "plugins")

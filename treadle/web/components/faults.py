@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import time
+from collections.abc import Callable
 from html import escape
 
 from fasthtml.common import NotStr
@@ -86,9 +87,9 @@ def _code(what: str, text: str, name: str) -> str:
             f'<pre tabindex="0" id="{name}"><code>{escape(text)}</code></pre></div>')
 
 
-def Fault(error: PluginError, *, title: str = "", name: str = "fault") -> str:
+def Fault(error: PluginError, *, title: str = "", name: str = "fault", url: Callable[[str], str] = str) -> str:
     """For the author: what happened, file and line, the traceback in a fold with Copy. `name`: an id that no other
-    card of the page has."""
+    card of the page has. `url`: what keeps the conversation in an address."""
     if isinstance(error, MissingPackage):
         return _Missing(error, name)
     where = f"<code>{escape(error.file)}</code>" if error.file else "The plugin"
@@ -96,9 +97,12 @@ def Fault(error: PluginError, *, title: str = "", name: str = "fault") -> str:
     message = f" {escape(error.message.rstrip('.'))}." if title else ""
     trace = (f'<details class="fold full"><summary>{icon("chevron-right", small=True)}Traceback</summary>'
              f'{_code("traceback", error.details, f"{name}-trace")}</details>' if error.details else "")
+    rule = error.hint and not title  # a rule of replay was broken
+    more = f' <a href="{escape(url("/docs/explanation/replay"))}">What may stand between awaits</a>' if rule else ""
     return (f'<section class="card sec" id="{name}" aria-label="Error in a plugin"><div class="card-head fault">'
             f'<h2>{icon("circle-alert")}{escape(title or error.message)}</h2><p>{where}{line}.{message}</p></div>'
-            f'<div class="card-body">{trace}<p class="hint full">{escape(error.hint or SAVING)}</p></div></section>')
+            f'<div class="card-body">{trace}<p class="hint full">{escape(error.hint or SAVING)}{more}</p></div>'
+            "</section>")
 
 
 def _Missing(error: MissingPackage, name: str) -> str:

@@ -78,7 +78,8 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None,
     return NotStr(
         f'<div id="{escape(name)}">{_head(view, entries, drawn)}{_reverted(view, drawn)}'
         f'<ol class="steps">{_changed(view, drawn)}{drawn.before}{"".join(items)}</ol>{_start(view, base, drawn)}'
-        f"{Fault(error) if error is not None and drawn.author else ''}{Results(exports, base=base, url=drawn.url)}"
+        f"{Fault(error, url=drawn.url) if error is not None and drawn.author else ''}"
+        f"{Results(exports, base=base, url=drawn.url)}"
         f"{drawn.history}"
         f"{_live(run, drawn) if run is not None and not drawn.held else ''}</div>")
 
