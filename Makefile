@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 TEST := $(BIN)/python -m pytest -q
+# tests/faults measures how long things take, so it runs after the others, alone
+PARALLEL := $(TEST) --numprocesses 2 --dist loadfile --ignore tests/faults
 
 .PHONY: run test soak bench lint pins screenshots chromium mutants
 .DELETE_ON_ERROR:
@@ -18,7 +20,7 @@ run: $(VENV)/run.stamp
 test: $(VENV)/test.stamp chromium
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(TEST) $(ARGS)
+	@status=0; $(PARALLEL) $(ARGS) || status=$$?; $(TEST) tests/faults $(ARGS) || status=$$?; exit $$status
 
 soak: $(VENV)/test.stamp chromium
 	@TREADLE_SOAK=1 $(TEST) $(ARGS)
