@@ -23,7 +23,7 @@ T = TypeVar("T")
 NOWHERE = "http://127.0.0.1:9"  # a model address at which nothing answers
 
 
-def soak(small: int, full: int) -> int:
+def soak(small: T, full: T) -> T:
     """`small` in `make test`, `full` in `make soak`."""
     return full if os.environ.get("TREADLE_SOAK") == "1" else small
 
