@@ -7,7 +7,9 @@ one stops it. Nothing here writes, and no error of an author's code comes out as
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any, get_origin
@@ -25,6 +27,7 @@ from .workflow import Author, Workflow
 __all__ = ["Approve", "Drawing", "Export", "Show", "Step", "Stored", "Ui", "replay", "run_check"]
 
 DEADLINE_S = 1.0        # seconds for one drawing
+AGAIN_S = 15.0          # seconds until one that took longer is tried again: it may have been but one run
 CHECK_DEADLINE_S = 5.0  # seconds for an author's check of one answer
 
 CHECKED = frozenset({"form", "Annotated"})  # names in a workflow's code that pydantic will be needed for
@@ -106,7 +109,7 @@ def _differs(first: Ui, second: Ui, folder: str) -> PluginError | None:
     return None
 
 
-_overdue: WeakKeyDictionary[Author, PluginError] = WeakKeyDictionary()  # versions not to be replayed again
+_overdue: WeakKeyDictionary[Author, tuple[PluginError, float]] = WeakKeyDictionary()  # not to be replayed until then
 _running: dict[Author, asyncio.Task[Drawing]] = {}
 
 
@@ -115,13 +118,15 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
     """Draw a run. An author's error comes as `Drawing.error`, with what was drawn before it.
 
     `open_file` is called here, on the loop, never in the thread. `twice`: replay twice and compare. A version that is
-    not done after `deadline_s` is not replayed again until its file changes; its thread is given `give_up_s` to end.
-    One replay of a workflow runs at a time. Cancelling leaves it to its deadline.
+    not done after `deadline_s` is not replayed again for `AGAIN_S`, and where its thread does not end within
+    `give_up_s` more, not until its file changes. One replay of a workflow runs at a time. Cancelling
+    leaves it to its deadline.
     """
     await _prepare(workflow, stored)
     while (other := _running.get(workflow.fn)) is not None:
         await asyncio.wait({other})
-    if (late := _overdue.get(workflow.fn)) is not None:  # a copy: whoever raises it adds a traceback
+    late, until = _overdue.get(workflow.fn, (None, 0.0))
+    if late is not None and time.monotonic() < until:  # a copy: whoever raises it adds a traceback
         return Drawing(error=PluginError(late.message, file=late.file, line=late.line, hint=late.hint))
     files: dict[str, Any] = {}
     for id in references(row.value for row in stored):
@@ -170,13 +175,13 @@ async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str,
         if ui._swallowed is not None:
             error = _swallowed(ui._swallowed, folder)
         else:
-            hint = f"It was still running after {deadline_s:g} s, and is not tried again until its file changes."
+            hint = f"It was still running after {deadline_s:g} s. What takes long belongs in a job."
             if late.held:
-                hint += " A call in it holds its thread and cannot be ended."
+                hint += " A call in it holds its thread; it is not tried again until its file changes."
             error = PluginError(f"{workflow.title} took too long to draw", hint=hint,
                                 file=shown(late.file or workflow.file, folder),
                                 line=late.line or workflow.fn.__code__.co_firstlineno)
-        _overdue[workflow.fn] = error
+        _overdue[workflow.fn] = error, math.inf if late.held else time.monotonic() + AGAIN_S
         return _failed(Drawing(list(ui._drawing.items)), error)
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tests.harness import until
-from tests.play import SOON, declared, draw, failing, shown
+from tests.play import SOON, declared, done, draw, failing, shown
 
 
 async def test_an_endless_loop_is_a_card_within_the_deadline_while_the_loop_stays_free():
@@ -56,7 +56,7 @@ async def test_asking_for_ever_is_named_as_what_it_is():
     await failing(flow, said="The stop signal of this step was caught", at="ui.ask", **SOON)
 
 
-async def test_a_version_that_did_not_end_is_not_replayed_again():
+async def test_a_version_that_did_not_end_is_not_replayed_again_at_once():
     begun = []
 
     async def flow(ui):
@@ -69,6 +69,20 @@ async def test_a_version_that_did_not_end_is_not_replayed_again():
     assert len(begun) == 1
     assert all("took too long" in drawing.error.message for drawing in drawings)
     assert len({id(drawing.error) for drawing in drawings}) == 10  # whoever raises one adds a traceback to it
+
+
+async def test_one_run_that_took_too_long_leaves_the_others_alone(monkeypatch):
+    monkeypatch.setattr("treadle.replay.AGAIN_S", 0.0)
+
+    async def flow(ui):
+        endless = await ui.ask("Rounds", int)
+        while endless:
+            pass
+
+    flow = declared(flow)
+    late = await draw(flow, done("Rounds", "1"), **SOON)
+    assert "took too long" in late.error.message and "belongs in a job" in late.error.hint
+    assert (await draw(flow, **SOON)).open.label == "Rounds"
 
 
 async def test_a_blocked_thread_is_left_alone_and_holds_nothing():
