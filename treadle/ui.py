@@ -87,8 +87,9 @@ class Ui:
             max_length: int | None = None) -> Awaitable[Any]:
         """Ask for one value; `await` gives it checked. `type | None`, or a default, makes the answer optional.
 
-        `check` is given the value when the person answers: it returns it, or raises `ValueError` with a sentence.
-        `draft`: a prompt; the model writes into the field until the person types.
+        `check` is given the value when the person answers, in a thread and with 5 s: it returns it, or raises
+        `ValueError` with a sentence, which stands at the field. `draft`: a prompt; the model writes into the field
+        until the person types. `max_length`: characters. `key` tells it from others of its label, in a loop.
         """
         self._enter()
         spec = self._tried(field, label, type, default=default, help=help, placeholder=placeholder,
@@ -100,7 +101,10 @@ class Ui:
 
     def form(self, label: str, model: type[T], *, key: Key | None = None, default: T | dict[str, Any] | None = None,
              help: str = "", check: Callable[[T], T] | None = None) -> Awaitable[T]:
-        """Ask for several values at once: the fields of a dataclass or pydantic model. `await` gives an instance."""
+        """Ask for several values at once: the fields of a dataclass or pydantic model. `await` gives an instance.
+
+        `default`: an instance or a dict. What pydantic checks across fields stands over the form.
+        """
         self._enter()
         spec = self._tried(form, label, model, default=default, help=help)
         return self._step("form", label, key, (spec, _code(check)), field=spec, default=default, check=check)
@@ -139,7 +143,9 @@ class Ui:
             retries: int = 0, timeout_s: float | None = None) -> Awaitable[Any]:
         """Run `fn(*args)` once, with all that costs or has effects; `await` gives what was stored of its result.
 
-        Other arguments run it again. `timeout_s`: seconds one try may take. `retries`: tries after the first.
+        Other arguments run it again. `timeout_s`: seconds one try may take. `retries`: tries after the first, each
+        after a longer pause. Stop marks it at once, and ends it at its next `progress(...)` or await. What is returned
+        is JSON of at most 1 MB, a longer list, or a frame, a figure or bytes, which become a file of the run.
         """
         self._enter()
         self._tried(calls.check, fn, on=on, retries=retries, timeout_s=timeout_s)
@@ -209,7 +215,11 @@ class Ui:
         return self._step("approve", label, key, (yes, no, approve.digest), approve=approve)
 
     def show(self, *things: Any) -> None:
-        """Show Markdown text, tables and whatever else can be drawn, in this place between the steps."""
+        """Show Markdown text, tables and whatever else can be drawn, in this place between the steps.
+
+        It is not stored, it is drawn by each replay: what costs is made by a job. What cannot be shown is an error
+        that says what to show instead.
+        """
         self._enter()
         self._can_be_shown(things)
         if self._trace is not None:
@@ -218,7 +228,11 @@ class Ui:
             self._drawing.items.append(Show(self._numbers(things), things))
 
     def export(self, name: str, /, **data: Any) -> None:
-        """Offer a download. The ending of `name` says what it is made of; it is made when asked for."""
+        """Offer a download, made when it is asked for. The ending of `name` says what it is made of.
+
+        json: everything by its name. csv and tsv: exactly one table. xlsx: a sheet a name. md and html: a section a
+        name. A failed item has its error in a column; cells that a spreadsheet would run are quoted.
+        """
         self._enter()
         if not isinstance(name, str) or not name.strip():
             raise self._misuse("export() needs the name of a file.")
