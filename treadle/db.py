@@ -79,6 +79,8 @@ class Database:
         version = self.connection.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise StartError(f"The database {self.path} was written by a newer Treadle.", hint="Start that one.")
+        if version and not self.connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            raise sqlite3.DatabaseError("it holds no table of Treadle")  # migrating would fill somebody else's file
         if version < SCHEMA_VERSION:
             from .schema import migrate  # sqlite-utils is imported only where there is something to migrate
 
