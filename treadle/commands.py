@@ -7,6 +7,7 @@ what JSON holds, without secrets.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -31,6 +32,7 @@ from .workflow import Broken, Workflow
 
 __all__ = ["Commands", "key_text", "schema", "settled", "typed", "under_way"]
 
+LEVELS = 100   # of what is nested; what is deeper is an ellipsis
 ROWS = 50      # rows of a table that is shown; an export holds them all
 READ_S = 10.0  # seconds for what an author's objects may take to become data
 EXPORT_S = 60.0  # seconds for making a download
@@ -108,28 +110,30 @@ async def settled(runs: Runs, feed: Feed, key: str) -> RunView:
         await feed.wait_after(tick)
 
 
-def plain_data(value: Any) -> Any:
+def plain_data(value: Any, left: int = LEVELS) -> Any:
     """A value as JSON holds it: files by name and id, frames and models as they write themselves."""
     if isinstance(value, Secret):
         return None
     if isinstance(value, Enum):
         return value.value
     if value is None or isinstance(value, str | int | float | bool):
-        return value if value == value else None  # JSON knows no NaN
+        return value if not isinstance(value, float) or math.isfinite(value) else None  # JSON knows neither NaN nor inf
+    if not left:
+        return "\u2026"
     if isinstance(value, File):
         return {"file": value.id, "name": value.name, "size": value.size, "url": f"/files/{value.id}"}
     if isinstance(value, Failed):
-        return {"failed": value.error, "item": plain_data(value.item)}
+        return {"failed": value.error, "item": plain_data(value.item, left - 1)}
     if isinstance(value, Mapping):
-        return {str(name): plain_data(each) for name, each in value.items()}
+        return {str(name): plain_data(each, left - 1) for name, each in value.items()}
     if isinstance(value, Table):
-        return plain_data(value.records())
+        return plain_data(value.records(), left - 1)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {part.name: plain_data(getattr(value, part.name)) for part in dataclasses.fields(value)}
+        return {part.name: plain_data(getattr(value, part.name), left - 1) for part in dataclasses.fields(value)}
     if isinstance(names := getattr(type(value), "model_fields", None), Mapping):
-        return {name: plain_data(getattr(value, name)) for name in names}
+        return {name: plain_data(getattr(value, name), left - 1) for name in names}
     if hasattr(value, "__iter__") and not isinstance(value, bytes):
-        return [plain_data(each) for each in value]
+        return [plain_data(each, left - 1) for each in value]
     return str(value)
 
 

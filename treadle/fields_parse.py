@@ -14,6 +14,7 @@ from .errors import InvalidAnswer
 from .text import one_line, storable
 
 QUOTED = 60  # characters of an answer that a refusal repeats
+LEVELS = 100  # of JSON that is nested
 WHOLE_LIMIT = 2**53 - 1  # what JSON and a browser hold exactly
 _GROUPS = r"(\d+|\d{1,3}(?:([,_'\u2019 \u00a0\u2009\u202f])\d{3})(?:\2\d{3})*)"
 _GROUPED = re.compile(rf"[+-]?{_GROUPS}")
@@ -96,12 +97,21 @@ def data(text: str) -> Any:
         raise refused(f"This is no JSON: {name} is no number in it.")
 
     try:
-        return json.loads(text, parse_constant=constant)
+        found = json.loads(text, parse_constant=constant)
     except json.JSONDecodeError as error:
         what = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
         raise refused(f"This is no JSON: {what} in line {error.lineno}, column {error.colno}.") from None
     except (ValueError, RecursionError):
         raise refused("This JSON is nested too deeply, or holds a number that is too long.") from None
+    if _deeper(found, LEVELS):
+        raise refused(f"This JSON is nested too deeply; the limit is {LEVELS} levels.")
+    return found
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether it is nested deeper than that: what draws it, and what checks it, calls itself for each level."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not levels or any(_deeper(each, levels - 1) for each in inner if isinstance(each, dict | list))
 
 
 @lru_cache(maxsize=512)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -64,12 +65,24 @@ class Progress:
             raise Stopped
         said = self._said
         if done is not None:
-            said.done = done
+            said.done = _number(done) or 0
         if total is not None:
-            said.total = total
+            said.total = _number(total)
         if text and text != said.text:
             said.text = storable(str(text))[:LINE_LENGTH]
             said.say(said.text)
+
+
+def _number(value: Any) -> float | None:
+    """A plain number that JSON has, as pages and programs are sent it; None for anything else. One of numpy is made
+    plain."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not math.isfinite(number):
+        return None
+    return number if isinstance(value, float) or not number.is_integer() else int(number)
 
 
 _listening: ContextVar[Said | None] = ContextVar("treadle_said", default=None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from html import escape
+
 
 def storable(text: str) -> str:
     """The text as UTF-8 can hold it: halves of a surrogate pair are joined, a lone half becomes U+FFFD."""
@@ -18,13 +21,33 @@ def one_line(text: str, length: int) -> str:
     return line if len(line) <= length else line[:length - 1].rstrip() + "…"
 
 
+LONG = 12  # characters of a secret that is looked for in data; what is shorter is in too much that is none
+
 _hidden: list[str] = []
+_forms: list[str] = []  # in which long ones stand in HTML and in JSON
 
 
 def hide(secret: str) -> None:
     """Never write `secret`, wherever it may turn up: in the log, in what an error says."""
     if secret not in _hidden:
         _hidden.append(secret)
+        if len(secret) >= LONG and not secret.isdecimal():
+            once = json.dumps(secret, ensure_ascii=False)[1:-1]
+            quoted = {secret, once, json.dumps(once, ensure_ascii=False)[1:-1]}  # a stored value is JSON in JSON
+            _forms.extend({escape(secret), escape(secret, quote=False), *quoted, *map(in_html, quoted)})
+
+
+def for_others(text: str) -> str:
+    """A text that leaves the app, HTML or JSON or as it is, with dots for each long secret, also one that its author
+    has returned or shown. A number stays one."""
+    for form in _forms:
+        text = text.replace(form, "...")
+    return text
+
+
+def in_html(text: str) -> str:
+    """JSON in which no character means anything to HTML."""
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def without_secrets(text: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidAnswer
-from ..text import storable
+from ..text import for_others, in_html, storable
 
 FORMAT = 1
 BEGIN = b'<script type="application/json" id="treadle-run">'
@@ -38,12 +38,7 @@ Check = Callable[[Any], bool]
 
 def line(**part: Any) -> str:
     """One line of the array, which can stand in a script element: it ends none and begins none."""
-    return escaped(json.dumps(part, ensure_ascii=False))
-
-
-def escaped(text: str) -> str:
-    """JSON in which no character means anything to HTML."""
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return for_others(in_html(json.dumps(part, ensure_ascii=False)))
 
 
 def pieces(path: Path) -> Iterator[str]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..files import File
 from ..results import Failed, Results
-from ..text import storable
+from ..text import for_others, storable
 from . import frames
 from .frames import installs
 from .table import Table, cell
@@ -76,14 +76,14 @@ def make(name: str, data: Mapping[str, Any]) -> bytes:
     else:
         body = "\n".join(f"<h2>{escape(key)}</h2>\n{_html(name, value)}" for key, value in data.items())
         text = _PAGE.format(title=escape(name.rpartition(".")[0] or name), body=body)
-    return storable(text).encode()
+    return for_others(storable(text)).encode()
 
 
 def spreadsheet(value: Any) -> Any:
     """A cell no spreadsheet runs: text that begins a formula gets a ' in front. Numbers stay numbers."""
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
-    text = cell(value)
+    text = for_others(cell(value))
     return f"'{text}" if _RUNS.match(text) else text
 
 

@@ -20,7 +20,7 @@ from ...shows.exports import make
 from ...shows.pictures import picture
 from ...shows.pictures import title_of as picture_title
 from ...shows.table import cell
-from ...text import storable
+from ...text import for_others, storable
 from ..records import Record
 from .history import WHO
 from .runlist import state_of
@@ -90,7 +90,7 @@ def RunFile(line: Line, workflow: str, records: Sequence[Record], view: RunView 
     lost = (f'<p class="soft">Too large to be part of this file, and not brought back by opening it in Treadle: '
             f'{escape(", ".join(missing))}.</p>') if missing else ""
     state, _ = state_of(line)
-    return storable(
+    return for_others(storable(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -100,7 +100,7 @@ def RunFile(line: Line, workflow: str, records: Sequence[Record], view: RunView 
         + (f'<h2>Files</h2><ul class="files">{"".join(downloads)}</ul>' if downloads else "") + lost
         + f"<h2>History</h2>{_history(told)}"
         '<p class="soft">This page needs nothing else. Treadle opens it again: Runs, Open a saved run.</p></main>\n'
-        f"{BEGIN.decode()}\n")
+        f"{BEGIN.decode()}\n"))
 
 
 END = "</script>\n</body></html>\n"

@@ -19,6 +19,7 @@ from ...core import Core
 from ...errors import NotFound, Refused
 from ...runs import new_owner
 from ...shows.exports import MEDIA, ending
+from ...text import storable
 from ..deps import Web
 from .files import download_headers
 
@@ -46,6 +47,10 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Refused("The body is no JSON object.", hint='Send one such as {"value": "Ada"}.')
     return found
+
+
+def _step(sent: dict[str, Any]) -> str:
+    return storable(str(sent.get("step") or ""))
 
 
 def _by(request: Request) -> str:
@@ -90,8 +95,7 @@ async def answer(request: Request, core: Core) -> Any:
         rev = sent["rev"]
     if "value" not in sent:
         raise Refused("There is no value in the body.", hint='Send {"value": ...}; null for no answer.')
-    return await core.commands.answer(request.path_params["key"], str(sent.get("step") or ""), sent["value"], rev=rev,
-                                      by=_by(request))
+    return await core.commands.answer(request.path_params["key"], _step(sent), sent["value"], rev=rev, by=_by(request))
 
 
 async def change(request: Request, core: Core) -> Any:
@@ -99,7 +103,7 @@ async def change(request: Request, core: Core) -> Any:
     what, sent = request.path_params["what"], await _body(request)
     if what not in CHANGES:
         raise NotFound(f"A run cannot be asked to {what[:40]}.", hint=f"It can: {', '.join(CHANGES)}.")
-    return await core.commands.change(request.path_params["key"], what, str(sent.get("step") or ""), by=_by(request))
+    return await core.commands.change(request.path_params["key"], what, _step(sent), by=_by(request))
 
 
 async def file(request: Request, core: Core) -> Any:
