@@ -175,8 +175,8 @@ class Jobs:
                 self._db.execute("DELETE FROM items WHERE step = ? AND state = 'failed'", (row["id"],))
             # what failed is tried again with the newest code, also before its end has been drawn
             self._db.execute("UPDATE steps SET state = 'running', error = '', details = '', deaths = 0, rev = ?, "
-                             "version = iif(state = 'failed', '', version), started_at = NULL, answered_at = NULL, by = ? "
-                             "WHERE id = ? AND state = ?", (rev, by, row["id"], row["state"]))
+                             "version = iif(state = 'failed', '', version), started_at = NULL, answered_at = NULL, "
+                             "by = ? WHERE id = ? AND state = ?", (rev, by, row["id"], row["state"]))
             self._touch(run, rev)
             self._tell(run, by, "tried again" if row["state"] == "failed" else "went on", row["label"])
         await self._db.durable()
