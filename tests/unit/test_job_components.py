@@ -69,6 +69,12 @@ def test_what_is_for_the_author_is_for_nobody_else():
     assert "Traceback" not in draw(step(state="failed"), failed, author=False).text
 
 
+def test_an_each_that_was_stopped_says_how_many_items_never_ran():
+    one = step("each", "done", items=range(30))
+    assert "21 results, 4 failed, 5 not run" in draw(one, Seen(done=21, failed=4)).text
+    assert "not run" not in draw(one, Seen(done=26, failed=4)).text
+
+
 def test_a_bar_is_drawn_only_where_something_is_known():
     def bars(seen: Live) -> int:
         return len([node for node in draw(step(), Seen(live=seen)).walk() if node.tag == "progress"])

@@ -307,6 +307,8 @@ def _done(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
     if step.work.items is not None:
         text = f"<b>{seen.done:,}</b> {'result' if seen.done == 1 else 'results'}"
         text += f", {seen.failed:,} failed" if seen.failed else ""
+        left_out = len(step.work.items) - seen.done - seen.failed  # by who stopped it and went on with those there are
+        text += f", {left_out:,} not run" if left_out > 0 else ""
     else:
         text = _result(step.value, drawn)
     if run.state == "finished":
