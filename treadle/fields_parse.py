@@ -14,7 +14,8 @@ from .errors import InvalidAnswer
 from .text import one_line, storable
 
 QUOTED = 60  # characters of an answer that a refusal repeats
-LEVELS = 100  # of JSON that is nested
+LEVELS = 100  # of JSON that is nested, as it is typed
+STORED_LEVELS = 400  # as it is stored, and read where Python is deep already
 WHOLE_LIMIT = 2**53 - 1  # what JSON and a browser hold exactly
 _GROUPS = r"(\d+|\d{1,3}(?:([,_'\u2019 \u00a0\u2009\u202f])\d{3})(?:\2\d{3})*)"
 _GROUPED = re.compile(rf"[+-]?{_GROUPS}")
@@ -103,15 +104,20 @@ def data(text: str) -> Any:
         raise refused(f"This is no JSON: {what} in line {error.lineno}, column {error.colno}.") from None
     except (ValueError, RecursionError):
         raise refused("This JSON is nested too deeply, or holds a number that is too long.") from None
-    if _deeper(found, LEVELS):
+    if deeper(found, LEVELS):
         raise refused(f"This JSON is nested too deeply; the limit is {LEVELS} levels.")
     return found
 
 
-def _deeper(value: Any, levels: int) -> bool:
-    """Whether it is nested deeper than that: what draws it, and what checks it, calls itself for each level."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return not levels or any(_deeper(each, levels - 1) for each in inner if isinstance(each, dict | list))
+def deeper(value: Any, levels: int) -> bool:
+    """Whether what JSON holds is nested deeper: what draws it, and what checks it, calls itself for each level."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [each for part in layer for each in (part.values() if isinstance(part, dict) else part)
+                 if isinstance(each, dict | list | tuple)] if isinstance(value, dict | list | tuple) else []
+        if not layer:
+            return False
+    return True
 
 
 @lru_cache(maxsize=512)

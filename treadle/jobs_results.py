@@ -14,6 +14,7 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from .calls import shape
+from .fields_parse import STORED_LEVELS, deeper
 from .files import File, megabytes
 from .progress import Progress
 from .text import one_line, storable
@@ -68,6 +69,8 @@ def encode(value: Any, fn: Any) -> Result:
         raise Unstorable(f"{name} returned {_quoted(value)}, which is nested too deep.") from None
     except (TypeError, ValueError) as error:
         raise Unstorable(f"{name} returned {_quoted(value)}, which cannot be stored: {error}.") from None
+    if deeper(plain, STORED_LEVELS):  # it would not be read back where Python is deep already
+        raise Unstorable(f"{name} returned {_quoted(value)}, which is nested too deep.")
     if (size := len(text.encode())) <= LIMIT:
         return Result("done", text)
     if isinstance(plain, list | tuple) and size <= ROWS_LIMIT:

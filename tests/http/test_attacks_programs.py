@@ -130,3 +130,28 @@ async def test_no_file_that_leaves_the_app_holds_a_secret_even_when_its_author_t
     brought = await client.post("/runs/import", files={"value": ("run.html", saved.content, "text/html")})
     assert brought.status_code == 303
     assert "hunter2" not in server.log()
+
+
+@pytest.mark.parametrize("value", ['{"file":["a"]}', '{"file":{"file":"a"}}', '{"secret":[]}', '{"form":[]}', "[[1]]",
+                                   '{"json":NaN}', '{"form":{"a":{"file":[]}}}', '"x"', "9" * 400])
+async def test_a_saved_run_with_values_that_fit_no_field_is_read_compared_and_saved(client, value):
+    run = {"format": 1, "endpoint": "deep", "key": "default-deep-77", "title": "<script>alert(1)</script>",
+           "named": True, "state": "open", "complete": True, "version": "", "created_at": 1.0, "updated_at": 1.0}
+    step = {"label": "Given", "key": "", "slug": "given", "kind": "ask", "state": "done", "value": value, "digest": "",
+            "position": 1, "answered_at": 1.0, "created_at": 1.0, "was": "done", "again": 0, "version": "",
+            "error": "", "log": "", "started_at": None, "by": "person"}
+    lines = ",\n".join(json.dumps(part).replace("<", "\\u003c") for part in ({"run": run}, {"step": step}, {"end": 1}))
+    sent = f'<p>\n<script type="application/json" id="treadle-run">\n[\n{lines}\n]\n</script>\n'
+    brought = await client.post("/runs/import", files={"value": ("run.html", sent.encode(), "text/html")})
+    assert brought.status_code == 303
+    at = brought.headers["location"]
+    key = at.rpartition("/")[2].partition("?")[0]
+    other = (await send(client, "/api/workflows/deep/runs", b'{"value":[1]}')).json()["run"]
+    for path in (at, f"/runs/{key}/file", f"/runs/{key}/history", f"/runs/compare?run={key}&run={other}", "/runs",
+                 f"/runs/{key}/fork", f"/api/runs/{key}"):
+        found = await client.get(path)
+        assert found.status_code == 200, path
+        assert path.startswith("/api/") or "<script>alert" not in found.text
+    for what in ("unlock", "undo", "finalise", "unlock", "go-on", "stop", "revert"):
+        answer = await client.post(f"/api/runs/{key}/{what}", json={"step": "given"})
+        assert answer.status_code < 500, what

@@ -189,6 +189,7 @@ BAD = {
     "no JSON": ["{", END], "NaN": ['{"run": NaN}', END], "a list": [[1], END], "two in one": [{"run": RUN, "end": 1}],
     "unknown": [{"run": RUN}, {"code": "import os"}, END], "nested": ["[" * 100_000, END],
     "nested value": step(value="[" * 100_000 + "]" * 100_000),
+    "value that is read where Python is deep": step(value='{"file":' + "[" * 900 + "]" * 900 + "}"),
     "another format": run(format=2), "a path": run(endpoint="../../etc/passwd"), "reserved": run(endpoint="files"),
     "version path": run(version="../../../tmp/evil"), "title of nothing": run(title="  "),
     "long title": run(title="x" * 999),

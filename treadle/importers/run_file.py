@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidAnswer
+from ..fields_parse import STORED_LEVELS, deeper
 from ..text import for_others, in_html, storable
 
 FORMAT = 1
@@ -237,10 +238,9 @@ def _stored(value: Any) -> bool:
     if not _text(LINE_MOST)(value) or HIDDEN.search(value):
         return False
     try:
-        json.loads(value)
+        return not deeper(json.loads(value), STORED_LEVELS)
     except ValueError:
         return False
-    return True
 
 
 def _yes_no(value: Any) -> bool:

@@ -63,7 +63,7 @@ def _record(web: Web, result: Result, words: dict[tuple[str, str], str]) -> Reco
 
     stored = "\n".join(item or error for item, error in result.items) if result.items else result.value or ""
     same = FILE_ID.sub(lambda found: f'{found[1]}{content(found[2])}"', stored)
-    file = files.get(value.get("file", "")) if isinstance(value, dict) and len(value) == 1 else None
+    file = files.get(str(value.get("file", ""))) if isinstance(value, dict) and len(value) == 1 else None
     text = words.get((result.label, result.key)) or brief(value, files)
     if result.state != "done":
         text = f"{result.state.capitalize()}. {result.error}".strip()
