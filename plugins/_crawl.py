@@ -11,7 +11,7 @@ from ._urls import locations
 
 SITEMAPS = 20        # files that are read
 LISTED = 50_000      # addresses out of sitemaps
-LINKS = 500          # of one page that are kept
+LINKS = 1_000        # of one page that are kept
 
 Visit = dict[str, Any]
 

@@ -21,8 +21,8 @@ def page_text(url: str, private: bool) -> dict[str, Any]:
     text = main_text(page, MOST)
     if not text.strip():
         raise ValueError("The page has no text of its own; it may be drawn by a script.")
-    return {"url": page.final, "title": read(page).title or page.final, "text": text, "words": len(text.split()),
-            "cut": page.cut or len(text) > MOST - 500}
+    return {"title": read(page).title or page.final, "words": len(text.split()), "url": page.final,
+            "cut": page.cut or len(text) > MOST - 500, "text": text}
 
 
 def question_prompt(title: str, text: str, question: str) -> str:

@@ -200,6 +200,8 @@ def _delimiter(sample: str) -> str:
 
 
 def _excel(file: File) -> Source:
+    from zipfile import BadZipFile  # as what reads a spreadsheet: not at the start of the server
+
     try:
         from openpyxl import load_workbook  # type: ignore[import-untyped,unused-ignore]
     except ModuleNotFoundError:
