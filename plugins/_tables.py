@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
-from zipfile import BadZipFile, ZipFile
 
 from treadle import File, Progress
 
@@ -200,7 +199,7 @@ def _delimiter(sample: str) -> str:
 
 
 def _excel(file: File) -> Source:
-    from zipfile import BadZipFile  # as what reads a spreadsheet: not at the start of the server
+    from zipfile import BadZipFile, ZipFile  # as what reads a spreadsheet: not at the start of the server
 
     try:
         from openpyxl import load_workbook  # type: ignore[import-untyped,unused-ignore]
