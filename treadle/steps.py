@@ -6,9 +6,9 @@ import asyncio
 import hashlib
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import TypeVar
 
 from .calls import FILE, item_digests
@@ -30,7 +30,7 @@ class Rows:
 
     def __init__(self, db: Database, files: Files, step: int) -> None:
         self._db, self._files, self._step = db, files, step
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self._opened: dict[str, File] = {}
 
     def page(self, number: int) -> list[Row]:
@@ -52,10 +52,7 @@ class Rows:
         return self._opened.get(id) or self._asked(lambda: self._files.get(id))
 
     def _asked(self, work: Callable[[], T]) -> T:
-        here = None
-        with suppress(RuntimeError):
-            here = asyncio.get_running_loop()
-        if here is self._loop or not self._loop.is_running():
+        if threading.get_ident() == self._thread:  # also where the loop stands still, as between two lines of a test
             return work()
         answer: Future[T] = Future()
 

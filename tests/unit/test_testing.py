@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from datetime import date
+from threading import Thread
 from typing import Literal
 
 import pytest
@@ -180,6 +181,17 @@ def test_jobs_run_and_are_retried_without_waiting(run):
     with pytest.raises(KeyError, match="failed: 1 of 3"):
         r["Double all"]
     assert run.go_on(r).error == "1 of 3 failed."
+
+
+def test_results_that_a_thread_reads_come_when_the_loop_turns_again(run):
+    """The connection is the loop's: a replay may still read while a test looks at what it was given."""
+    found = run.continue_with(run(work, answers={"Number": 1}, llm={"Say": "Two."}))["Double all"]
+    read = []
+    thread = Thread(target=lambda: read.append(list(found)[:2]))
+    thread.start()
+    run(greet, answers={"Name": "Ada"})
+    thread.join(20)
+    assert read == [[2, 4]]
 
 
 def test_what_some_items_gave_can_be_continued_with(run):
