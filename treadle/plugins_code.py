@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import marshal
 import os
 import re
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib.machinery import ModuleSpec
+from importlib.util import MAGIC_NUMBER, cache_from_source, source_hash
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 PACKAGE = "treadle_plugins"
@@ -81,7 +84,32 @@ class _Finder:
 
     def exec_module(self, module: ModuleType) -> None:
         if module.__name__.count(".") == 2 and (source := self._source(module.__name__)) is not None:
-            exec(compile(source[1], source[0], "exec", dont_inherit=True), module.__dict__)
+            exec(_compiled(*source), module.__dict__)
+
+
+def _compiled(path: str, text: bytes) -> CodeType:
+    """As Python does it: what __pycache__ holds, if it was made of this very text, else made now and put there.
+
+    Compiling the plugins that come along was a tenth of a start.
+    """
+    cached = Path(cache_from_source(path))
+    head = MAGIC_NUMBER + b"\3\0\0\0" + source_hash(text)  # a pyc that is checked by the hash of its source (PEP 552)
+    try:
+        data = cached.read_bytes()
+        if data.startswith(head):
+            code = marshal.loads(memoryview(data)[len(head):])
+            if isinstance(code, CodeType) and code.co_filename == path:
+                return code
+    except (OSError, ValueError, EOFError, TypeError):
+        pass  # not there, or cut off: it is made anew
+    code = compile(text, path, "exec", dont_inherit=True)
+    if not sys.dont_write_bytecode:
+        with suppress(OSError):  # a folder that cannot be written to is slower, nothing else
+            cached.parent.mkdir(exist_ok=True)
+            partial = cached.with_name(f"{cached.name}.{os.getpid()}")
+            partial.write_bytes(head + marshal.dumps(code))
+            partial.replace(cached)
+    return code
 
 
 _finder = _Finder()
