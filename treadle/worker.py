@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import linecache
 import os
+import re
 import sys
 import threading
 import traceback
@@ -29,6 +30,7 @@ OWN = os.path.dirname(os.path.abspath(__file__)) + os.sep
 GIVE_UP_S = 0.4   # seconds of trying to end a thread
 INSIST_AFTER = 3  # tries that were swallowed before each line of the author's code raises
 PAUSE_S = 0.005   # seconds between two tries
+VERSIONED = re.compile(r"treadle_plugins\.v_\w+\.")  # what a plugin's own modules are called in here
 DISTRIBUTIONS = {"PIL": "pillow", "bs4": "beautifulsoup4", "cv2": "opencv-python", "dateutil": "python-dateutil",
                  "distributed": "dask[distributed]", "docx": "python-docx", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
@@ -173,7 +175,9 @@ def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "
     if not message:
         lines = "".join(report.format_exception_only()).strip().splitlines()
         message = next((text for text in reversed(lines) if text and not text[0].isspace()), type(error).__name__)
-        message = message.partition(f" ({OWN}")[0]  # an ImportError says where it looked
+        for place in (OWN, folder):
+            message = message.partition(f" ({place}")[0]  # an ImportError says where it looked
+        message = VERSIONED.sub("", message)
     kind = PluginError
     if isinstance(error, ModuleNotFoundError) and (package := _missing(error)):
         kind, message = MissingPackage, f"It needs {package}, which is not installed"

@@ -208,6 +208,9 @@ def _check_ui(fn: Callable[..., Any]) -> None:
 
 
 def _placed(fn: Callable[..., Any]) -> dict[str, Any]:
+    before = fn.__globals__.get(fn.__name__)  # a copied one, whose name was left as it was
+    if isinstance(before, Workflow) and fn.__qualname__ == fn.__name__ and before.file == fn.__code__.co_filename:
+        raise TypeError(f"{fn.__name__} is declared twice in this file. Give one of the functions another name.")
     if not fn.__name__.isascii():
         raise TypeError(f"{fn.__name__} becomes an address: name it with the letters a to z.")
     return {"endpoint": fn.__name__, "file": fn.__code__.co_filename, "order": 0, "code": ""}

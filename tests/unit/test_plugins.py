@@ -181,6 +181,14 @@ def test_a_missing_package_is_named_with_the_command(folder):
     assert error.hint == "python -m pip install matplotlib_of_nobody"
 
 
+@pytest.mark.parametrize(("text", "said"), [
+    ("from ._gone import x\n", "ModuleNotFoundError: No module named '_gone'"),
+    ("from ._bad import y\n", "ImportError: cannot import name 'y' from '_bad'")])
+def test_a_missing_helper_is_called_as_its_author_calls_it(folder, text, said):
+    error = card(load(folder, {"040_hello.py": text + plugin(), "_bad.py": "x = 1\n"}), "hello")
+    assert (error.message, error.line) == (said, 1)
+
+
 def test_an_import_that_never_ends_is_ended(folder):
     files = {"040_hello.py": plugin() + "\nwhile True:\n    pass\n", "050_b.py": plugin("b")}
     plugins = load(folder, files, deadline_s=0.05)

@@ -82,6 +82,18 @@ def test_a_function_can_be_declared_under_its_own_name():
 
 # tools and pages
 
+def test_a_copied_function_whose_name_was_left_hides_no_other():
+    source = """
+@workflow("One", message="m")
+async def one(ui): pass
+
+@workflow("Two", message="m")
+async def one(ui): pass
+"""
+    with pytest.raises(TypeError, match="one is declared twice in this file. Give one of the functions another name"):
+        exec(compile(source, "p.py", "exec"), {"workflow": workflow})
+
+
 def test_a_tool_says_what_its_name_and_docstring_say():
     @tool
     def split_words(text: str, most: int = 3, *, progress: Progress) -> list[str]:

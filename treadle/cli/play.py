@@ -31,9 +31,12 @@ def listing(settings: Settings, *, runs: bool, as_json: bool) -> int:
         table([{"run": row["run"], "title": row["title"], "state": _state(row)} for row in rows])
     else:
         table([{"name": row["workflow"], "title": row["title"], "file": row["file"],
-                "about": f"does not load: {row['error']} (line {row['line']})" if "error" in row else row["about"]}
-               for row in rows])
+                "about": _broken(row) if "error" in row else row["about"]} for row in rows])
     return 0
+
+
+def _broken(row: dict[str, Any]) -> str:
+    return f"does not load: {row['error']}" + (f" (line {row['line']})" if row["line"] else "")
 
 
 def _state(row: dict[str, Any]) -> str:
