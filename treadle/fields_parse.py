@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import InvalidAnswer
-from .text import one_line, storable
+from .text import deeper, one_line, storable
 
 QUOTED = 60  # characters of an answer that a refusal repeats
 LEVELS = 100  # of JSON that is nested, as it is typed
-STORED_LEVELS = 400  # as it is stored, and read where Python is deep already
 WHOLE_LIMIT = 2**53 - 1  # what JSON and a browser hold exactly
 _GROUPS = r"(\d+|\d{1,3}(?:([,_'\u2019 \u00a0\u2009\u202f])\d{3})(?:\2\d{3})*)"
 _GROUPED = re.compile(rf"[+-]?{_GROUPS}")
@@ -107,17 +106,6 @@ def data(text: str) -> Any:
     if deeper(found, LEVELS):
         raise refused(f"This JSON is nested too deeply; the limit is {LEVELS} levels.")
     return found
-
-
-def deeper(value: Any, levels: int) -> bool:
-    """Whether what JSON holds is nested deeper: what draws it, and what checks it, calls itself for each level."""
-    layer = [value]
-    for _ in range(levels):
-        layer = [each for part in layer for each in (part.values() if isinstance(part, dict) else part)
-                 if isinstance(each, dict | list | tuple)] if isinstance(value, dict | list | tuple) else []
-        if not layer:
-            return False
-    return True
 
 
 @lru_cache(maxsize=512)

@@ -14,10 +14,9 @@ from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from .calls import shape
-from .fields_parse import STORED_LEVELS, deeper
 from .files import File, megabytes
 from .progress import Progress
-from .text import one_line, storable
+from .text import STORED_LEVELS, deeper, one_line, storable
 
 LIMIT = 1_000_000         # bytes of JSON in one row
 ROWS_LIMIT = 100_000_000  # bytes of a long list

@@ -1,9 +1,12 @@
-"""Text that can be kept, sent and shown."""
+"""Text, and what JSON holds, that can be kept, sent and shown."""
 
 from __future__ import annotations
 
 import json
 from html import escape
+from typing import Any
+
+STORED_LEVELS = 400  # of what is nested in a stored value, which is read where Python is deep already
 
 
 def storable(text: str) -> str:
@@ -13,6 +16,17 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def deeper(value: Any, levels: int) -> bool:
+    """Whether what JSON holds is nested deeper: what draws it, and what checks it, calls itself for each level."""
+    layer = [value]
+    for _ in range(levels):
+        layer = [each for part in layer for each in (part.values() if isinstance(part, dict) else part)
+                 if isinstance(each, dict | list | tuple)] if isinstance(value, dict | list | tuple) else []
+        if not layer:
+            return False
+    return True
 
 
 def one_line(text: str, length: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -95,3 +96,24 @@ def test_texts_of_several_lines_keep_their_lines():
     written = translate(json.dumps({"cells": cells}), title='A "title"', name="t")
     assert "'a\\n  b\\n'" in written.code
     compile(written.code, "t.py", "exec")
+
+
+EVIL = '__import__("os").abort()'
+
+
+@pytest.mark.parametrize("source", [
+    f"%time x\r    {EVIL}", f"%%bash\nls\r    {EVIL}", f"def (\r    {EVIL}", f"y = f(2)  # c\u2028{EVIL}\nprint(y)",
+    f"y = f(2)  # c\x0c{EVIL}\nprint(y)", f"%a \0\r\n{EVIL}\0", f"x = input('''a\"\n\\'''')  # \x1c{EVIL}"])
+def test_what_is_left_out_or_is_a_comment_never_becomes_code(source):
+    book = {"cells": [{"cell_type": "code", "source": source, "metadata": {"tags": None}}], "metadata": {}}
+    code = translate(json.dumps(book), title='a"""\\', name="evil").code
+    names = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    assert "__import__" not in names
+
+
+@pytest.mark.parametrize("end", ["\x85", "\u2028", "\x1c", "\x0c"])
+def test_a_literal_may_hold_what_ends_lines_elsewhere(end):
+    book = {"cells": [{"cell_type": "code", "source": f"y = str('a{end}b')\nprint(y)", "metadata": {}}]}
+    code = translate(json.dumps(book), title="T", name="literal").code
+    assert f"a{end}b" in code
+    compile(code, "literal", "exec")

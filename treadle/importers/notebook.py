@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import Refused
-from ..text import one_line
+from ..text import one_line, storable
 from .cells import Cell, Names, constant, names_of, question, read_cell
 
 HELPER = '''
@@ -51,13 +51,19 @@ def _cells(text: str) -> list[dict[str, Any]]:
     try:
         book = json.loads(text)
         language = book.get("metadata", {}).get("kernelspec", {}).get("language", "python")
-        cells = [{"type": str(cell["cell_type"]), "source": "".join(cell["source"]),
-                  "tags": cell.get("metadata", {}).get("tags", [])} for cell in book["cells"]]
+        cells = [{"type": str(cell["cell_type"]), "source": _lines_of("".join(cell["source"])),
+                  "tags": list(cell.get("metadata", {}).get("tags") or [])} for cell in book["cells"]]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise Refused("This is no notebook of format 4.", hint="Save it again with a newer Jupyter.") from error
     if language.lower() != "python":
         raise Refused(f"This notebook is written in {language}.", hint="Only Python can be translated.")
     return cells
+
+
+def _lines_of(source: str) -> str:
+    """A cell whose lines end as Python's own do in every system. What stands after another end of a line, in what
+    becomes a comment, would be code of the plugin."""
+    return storable(source.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd"))
 
 
 class _Writer:
@@ -218,7 +224,7 @@ class _Writer:
         return "".join(f", {arg}" for arg in args)
 
     def _lines(self, cell: Cell, statements: Iterable[ast.stmt]) -> list[str]:
-        return [line for statement in statements for line in cell.text(statement).splitlines()]
+        return [line for statement in statements for line in cell.text(statement).split("\n")]
 
     def _label(self, text: str) -> str:
         label, n = text, 2
@@ -230,7 +236,8 @@ class _Writer:
     # the file
 
     def _file(self) -> str:
-        body = self._body or ['ui.show("This notebook is empty.")']
+        empty = all(line.startswith("#") for line in self._body)
+        body = [*self._body, *(['ui.show("This notebook is empty.")'] if empty else [])]
         workflow = "\n".join(f"    {line}" if line else "" for line in body)
         told = "Written from a notebook: its questions, its jobs, and what it shows."
         code = (f"\n\n@workflow({self._title!r}, message={told!r})\n"

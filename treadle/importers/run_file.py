@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidAnswer
-from ..fields_parse import STORED_LEVELS, deeper
-from ..text import for_others, in_html, storable
+from ..text import STORED_LEVELS, deeper, for_others, in_html, storable
 
 FORMAT = 1
 BEGIN = b'<script type="application/json" id="treadle-run">'

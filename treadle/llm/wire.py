@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from ..clock import Clock
 from ..errors import ModelError, ModelMissing, OllamaDown
-from ..text import storable
+from ..text import deeper, storable
 from .status import InstalledModel, Piece, ToolCall
 
 if TYPE_CHECKING:
@@ -224,5 +224,16 @@ def piece(line: dict[str, Any]) -> Piece:
 def _calls(sent: Any) -> tuple[ToolCall, ...]:
     """The tools a model asks for; what is no call is none."""
     found = [call.get("function") for call in sent if isinstance(call, dict)] if isinstance(sent, list) else []
-    return tuple(ToolCall(each["name"][:100], each["arguments"] if isinstance(each.get("arguments"), dict) else {})
+    return tuple(ToolCall(storable(each["name"])[:100], _arguments(each.get("arguments")))
                  for each in found[:CALLS_MOST] if isinstance(each, dict) and isinstance(each.get("name"), str))
+
+
+def _arguments(sent: Any) -> dict[str, Any]:
+    """Arguments as they can be stored, and sent back: no half characters, no NaN, nothing nested without end."""
+    if not isinstance(sent, dict) or deeper(sent, 20):
+        return {}
+    try:
+        plain: dict[str, Any] = json.loads(storable(json.dumps(sent, ensure_ascii=False, allow_nan=False)))
+    except ValueError:
+        return {}
+    return plain
