@@ -127,6 +127,8 @@ async def test_code_is_shown_as_it_is_in_the_file(client):
     html = (await client.get("/docs/how-to/files")).text
     shown = [unescape(re.sub(r"<[^>]+>", "", code)) for code in re.findall(r"<pre[^>]*><code>(.*?)</code>", html, re.S)]
     assert shown == [block.code.removesuffix("\n") for block in blocks(page)]
+    copies = re.findall(r'<button class="([^"]+)"[^>]*data-copy=""', html)
+    assert len(copies) == len(shown) and all("js" in classes.split() for classes in copies), "none without a script"
 
 
 async def test_links_keep_the_conversation(client, core):

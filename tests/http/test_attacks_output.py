@@ -28,7 +28,7 @@ ALLOWED: dict[str, dict[str, str]] = {
     "a": {"href": r"(?:https?://|mailto:)[^<>\s]*", "title": "[^<]*", "rel": "noopener noreferrer", "target": "_blank"},
     "pre": {"tabindex": "0", "class": ".{0,0}"}, "th": {"scope": "col", "class": "num|mid"}, "td": {"class": "num|mid"},
     "label": {"class": "check"}, "input": {"type": "checkbox", "checked": ".{0,0}", "disabled": ".{0,0}"},
-    "button": {"class": "btn icon sm", "type": "button", "data-copy": ".{0,0}", "aria-label": "Copy the code"},
+    "button": {"class": "btn icon sm js", "type": "button", "data-copy": ".{0,0}", "aria-label": "Copy the code"},
     "svg": {"class": "i i-sm", "aria-hidden": "true"}, "use": {"href": r"/static/icons-[0-9a-f]{10}\.svg#copy"},
 }
 

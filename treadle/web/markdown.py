@@ -197,7 +197,7 @@ def _plain(tokens: list[Any] | None) -> Iterator[str]:
 def _copy() -> str:
     from .components.icons import icon
 
-    return '<button class="btn icon sm" type="button" data-copy="" aria-label="Copy the code">' \
+    return '<button class="btn icon sm js" type="button" data-copy="" aria-label="Copy the code">' \
            f'{icon("copy", small=True)}</button>'
 
 

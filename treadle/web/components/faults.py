@@ -82,7 +82,7 @@ def Report(text: str, typed: list[tuple[str, str]], *, name: str = "report") -> 
 
 
 def _code(what: str, text: str, name: str) -> str:
-    return (f'<div class="code"><div class="bar"><span>{what}</span><button class="btn icon sm" type="button" '
+    return (f'<div class="code"><div class="bar"><span>{what}</span><button class="btn icon sm js" type="button" '
             f'data-copy="{name}" aria-label="Copy the {what}">{icon("copy", small=True)}</button></div>'
             f'<pre tabindex="0" id="{name}"><code>{escape(text)}</code></pre></div>')
 
@@ -110,7 +110,7 @@ def _Missing(error: MissingPackage, name: str) -> str:
     return (f'<section class="card sec" id="{name}" aria-label="Package not installed"><div class="card-head">'
             f"<h2>{escape(error.message)}</h2><p>Install it, and this page opens by itself.</p></div>"
             f'<div class="card-body"><div class="cmd full"><code id="{name}-cmd" tabindex="0">{escape(error.hint)}'
-            f'</code><button class="btn icon sm" type="button" data-copy="{name}-cmd" aria-label="Copy the command">'
+            f'</code><button class="btn icon sm js" type="button" data-copy="{name}-cmd" aria-label="Copy the command">'
             f'{icon("copy", small=True)}</button></div></div></section>')
 
 
