@@ -205,7 +205,8 @@ async def test_a_model_that_may_act_plays_a_workflow_with_what_the_tools_tell_it
 
 @pytest.mark.parametrize("name,arguments", [
     ("read_run", {"run": "\ud800"}), ("list_runs", {"workflow": "\ud800"}), ("\ud800", {}),
-    ("read_run", {"run": ["a"]}), ("list_workflows", {"\ud800": 1}), ("list_runs", {"workflow": float("nan")}), ("x\0", {"a": "b" * 500_000}),
+    ("read_run", {"run": ["a"]}), ("list_workflows", {"\ud800": 1}),
+    ("list_runs", {"workflow": float("nan")}), ("x\0", {"a": "b" * 500_000}),
     ("read_run", {"run": json.loads("[" * 300 + "]" * 300)})])
 async def test_arguments_made_to_harm_end_no_reply(core, ollama, name, arguments):
     reply = await ask(core, ollama, calls((name, arguments)), Script(text="Well."))
