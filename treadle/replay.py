@@ -164,7 +164,7 @@ async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str,
         drawing = _play(workflow, uis[0], folder)
         if twice and drawing.error is None:
             drawing = _play(workflow, uis[1], folder)
-            if (error := _differs(uis[0], uis[1], folder)) is not None:
+            if drawing.error is None and (error := _differs(uis[0], uis[1], folder)) is not None:
                 return _failed(drawing, error)
         return drawing
 

@@ -187,6 +187,17 @@ async def test_a_call_that_comes_only_once_is_found():
     await failing(flow, said="nothing the first time, show the second", at="ui.show", twice=True)
 
 
+async def test_what_fails_only_the_second_time_says_how_it_failed():
+    calls = []
+
+    async def flow(ui):
+        calls.append(1)
+        if len(calls) == 2:
+            raise LookupError("the second time")
+
+    await failing(flow, said="LookupError: the second time", at="raise LookupError", twice=True)
+
+
 async def test_what_is_the_same_twice_is_no_error():
     async def flow(ui):
         ui.show("a", Table([{"x": 1, "y": {2}}]), 5)
