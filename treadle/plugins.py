@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import importlib
 import io
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -145,7 +147,7 @@ class Plugins:
     def _load(self, path: Path, order: int, deadline_s: float) -> list[Workflow | Broken]:
         folder, text = f"{path.parent}{os.sep}", b""
         try:
-            saved, text = path.stat().st_mtime_ns, path.read_bytes()
+            saved, text = _saved(path), path.read_bytes()
             version = plugins_code.read(path, text)
         except OSError as error:
             card = PluginError(f"The file cannot be read: {error.strerror}", file=shown(str(path), folder))
@@ -210,6 +212,14 @@ class Plugins:
         return item
 
 
+def _saved(path: Path) -> int:
+    """When a file was saved, in ns. Raises `OSError` for a pipe or a device, which would be read for ever."""
+    state = path.stat()
+    if not stat.S_ISREG(state.st_mode):
+        raise OSError(errno.EINVAL, "It is no file")
+    return state.st_mtime_ns
+
+
 def _line(item: Workflow) -> int:
     return item.fn.__code__.co_firstlineno
 
@@ -246,6 +256,7 @@ def _placed(item: Workflow, path: Path, order: int, code: str, folder: str) -> W
     file, training = shown(str(path), folder), item.training
     try:
         if training.endswith(".md") and "\n" not in training and len(training) < 200:
+            _saved(path.parent / training)
             training = (path.parent / training).read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError) as error:  # ValueError: no file can have that name
         problem = f"training={training!r} cannot be read: {getattr(error, 'strerror', None) or error}"

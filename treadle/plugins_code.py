@@ -95,7 +95,7 @@ def _compiled(path: str, text: bytes) -> CodeType:
     cached = Path(cache_from_source(path))
     head = MAGIC_NUMBER + b"\3\0\0\0" + source_hash(text)  # a pyc that is checked by the hash of its source (PEP 552)
     try:
-        data = cached.read_bytes()
+        data = cached.read_bytes() if _trusted(cached) else b""
         if data.startswith(head):
             code = marshal.loads(memoryview(data)[len(head):])
             if isinstance(code, CodeType) and code.co_filename == path:
@@ -110,6 +110,12 @@ def _compiled(path: str, text: bytes) -> CodeType:
             partial.write_bytes(head + marshal.dumps(code))
             partial.replace(cached)
     return code
+
+
+def _trusted(cached: Path) -> bool:
+    """Whether the file is ours, or the system's. A version that is kept names the folder its author had; where that is
+    gone, and others may make it anew, what they put there is not to run."""
+    return not hasattr(os, "getuid") or cached.stat().st_uid in (0, os.getuid())
 
 
 _finder = _Finder()

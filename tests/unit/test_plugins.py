@@ -237,6 +237,18 @@ def test_a_file_that_cannot_be_read_is_an_error_card(folder):
     assert error.file == "plugins/050_loop.py"
 
 
+def test_what_is_read_for_ever_is_an_error_card_and_keeps_nothing_from_starting(folder):
+    os.mkfifo(folder / "050_pipe.py")
+    (folder / "051_zeros.py").symlink_to("/dev/zero")
+    (folder / "pipe.md").symlink_to(folder / "050_pipe.py")
+    (folder / "052_folder.py").mkdir()
+    plugins = load(folder, {"040_hello.py": plugin(), "060_told.py": plugin("told").replace(
+        "@workflow(", '@workflow(training="pipe.md", title=', 1)})
+    assert {item.endpoint for item in plugins.all()} == {"hello", "pipe", "zeros", "told"}
+    for name in ("pipe", "zeros", "told"):
+        assert "cannot be read: It is no file" in card(plugins, name).message
+
+
 @pytest.mark.parametrize("name", sorted(RESERVED))
 def test_a_reserved_address_is_refused_by_name(folder, name):
     plugins = load(folder, {"040_x.py": plugin(name)})
