@@ -40,11 +40,18 @@ def signature(folders: Sequence[Path], packages: Sequence[str]) -> object:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.name.endswith((".py", ".md")) and not entry.name.startswith("."):
-                        state = entry.stat()
-                        found.append((entry.path, state.st_mtime_ns, state.st_size, state.st_ino))
+                        found.append((entry.path, *_state(entry)))
         except OSError:
-            continue  # it is gone, or a file went while we looked: another signature
+            continue  # it is gone: another signature
     return sorted(found), [package for package in packages if _there(package)]
+
+
+def _state(entry: os.DirEntry[str]) -> tuple[int, int, int]:
+    try:
+        state = entry.stat()
+    except OSError:  # a link that leads nowhere, or the file went while we looked
+        return 0, 0, 0
+    return state.st_mtime_ns, state.st_size, state.st_ino
 
 
 def _there(package: str) -> bool:

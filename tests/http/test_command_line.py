@@ -234,3 +234,35 @@ def test_what_is_no_command_is_said(shell):
     assert "invalid choice" in ended.stderr and ended.returncode == 2
     ended = shell("run", "nowhere")
     assert ended.returncode == 1 and "nowhere" in ended.stderr and "Traceback" not in ended.stderr
+
+
+ESCAPES = """
+from treadle import Table, Ui, workflow
+
+ODD = "\\x1b]0;owned\\x07\\x1b[2J\\u202e\\x9b31m"
+
+
+def fails() -> str:
+    raise ValueError("bad " + ODD)
+
+
+@workflow("Odd " + ODD, message="m", about="about " + ODD)
+async def odd(ui: Ui) -> None:
+    given = await ui.ask("Given", str)
+    ui.show("shown " + ODD, Table([{"column " + ODD: given}]))
+    await ui.job("Job", fails)
+"""
+
+
+@pytest.mark.parametrize("words", [("run", "odd", "--set", "Given=\x1b[2J"), ("list",), ("list", "--runs"),
+                                   ("run", "odd", "--set", "Given=\x1b[2J", "--json")])
+def test_nothing_that_a_run_holds_acts_on_the_terminal(shell, words):
+    (shell.plugins / "910_odd.py").write_text(ESCAPES)
+    if "--runs" in words:
+        shell("run", "odd", "--set", "Given=\x1b[2J")
+    ended = shell(*words)
+    said = ended.stdout + ended.stderr
+    assert "2J" in said
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said)
+    if "--json" in words:
+        assert "\x9b31m" in json.loads(ended.stdout)["open"]["error"]

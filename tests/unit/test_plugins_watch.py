@@ -220,3 +220,14 @@ def test_looking_at_the_files_takes_next_to_nothing(watched):
     for _ in range(20):
         watched.plugins.state()
     assert (time.perf_counter() - began) / 20 < 0.01
+
+
+async def test_a_link_that_leads_nowhere_hides_no_change_of_the_others(watched):
+    for name in ("010_a.py", "999_z.py", "500_m.md"):
+        (watched.folder / name).symlink_to("/nowhere/at/all.py")
+    before = {watched.plugins.state().__repr__()}
+    for number in range(3):
+        watched.save(f"{number}55_x.py", f"# {number}")
+        state = watched.plugins.state().__repr__()
+        assert state not in before
+        before.add(state)

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..config import Settings
 from ..errors import Conflict, NotFound, Refused
 from .codes import FAILED, REFUSED
+from .terminal import seen
 
 STEP = 10  # between the numbers of two plugins, so that one fits between them
 
@@ -140,5 +141,5 @@ def import_notebook(settings: Settings, file: Path) -> int:
     path.write_text(written.code, encoding="utf-8")
     print(path)
     for line in written.left_out:
-        print(f"left out: {line}")
+        print(f"left out: {seen(line)}")
     return 0

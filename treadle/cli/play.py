@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import secrets
 import shlex
 import sys
@@ -15,7 +14,7 @@ from ..config import Settings
 from ..errors import InvalidAnswer, TooLarge
 from .codes import FAILED, INTERRUPTED, REFUSED, STOPPED, WAITS
 from .doors import Door, open_door
-from .terminal import Given, Terminal, say, table
+from .terminal import Given, Terminal, data, say, seen, table
 
 POLL_S = 0.2  # between two looks at a job
 WORKS = ("job", "each", "llm")
@@ -26,7 +25,7 @@ def listing(settings: Settings, *, runs: bool, as_json: bool) -> int:
     with redirect_stdout(sys.stderr), closing(open_door(settings)) as door:  # a plugin may print
         rows = door.runs() if runs else door.workflows()
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        data(rows)
     elif runs:
         table([{"run": row["run"], "title": row["title"], "state": _state(row)} for row in rows])
     else:
@@ -148,7 +147,7 @@ class _Play:
         if told.get("eta_s"):
             line += f", {told['eta_s']:.0f} s left"
         if sys.stderr.isatty():
-            print(f"\r\x1b[K{line}", end="\n" if step["state"] != "running" else "", file=sys.stderr, flush=True)
+            print(f"\r\x1b[K{seen(line)}", end="\n" if step["state"] != "running" else "", file=sys.stderr, flush=True)
         elif self._line != step["step"]:
             say(line)
         self._line = step["step"]
@@ -174,12 +173,12 @@ class _Play:
     def _ended(self, view: dict[str, Any], code: int) -> int:
         with redirect_stdout(self._out):
             if self._args.json:
-                print(json.dumps(view, ensure_ascii=False, indent=2))
+                data(view)
             else:
                 for thing in view["shown"]:
                     self._show(thing)
                 if view["result"] is not None:
-                    print(json.dumps(view["result"], ensure_ascii=False, indent=2))
+                    data(view["result"])
         if self._key:
             say(f"{self._key}: {_state(view)}")
             self._exports(view)
@@ -190,7 +189,7 @@ class _Play:
 
     def _show(self, thing: Any) -> None:
         if isinstance(thing, str):
-            print(f"{thing}\n")
+            print(f"{seen(thing)}\n")
         elif "table" in thing:
             table(thing["table"])
             more = thing["rows"] - len(thing["table"])

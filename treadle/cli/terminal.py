@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import getpass
+import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,9 +14,24 @@ LINES = ("long_text", "markdown", "json")  # kinds of fields that take several
 WIDEST = 60  # characters of a cell that are printed
 
 
+_UNSEEN = "\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069"  # of a terminal, and what turns text round
+_ACTS = re.compile(f"[\x00-\x08\x0b-\x1f{_UNSEEN}]")
+
+
 def say(text: str) -> None:
     """A line for the person, beside the results: on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(seen(text), file=sys.stderr, flush=True)
+
+
+def seen(text: str) -> str:
+    """A text that does nothing to the terminal it is printed on: a page that was fetched may have written it."""
+    return _ACTS.sub("\ufffd", text)
+
+
+def data(value: Any) -> None:
+    """JSON on stdout; what a terminal would act on is escaped in it."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    print(re.sub(f"[{_UNSEEN}]", lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> None:
@@ -23,14 +40,14 @@ def table(rows: Sequence[Mapping[str, Any]]) -> None:
         print("Nothing.")
         return
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    texts = [columns, *([_cell(row.get(name)) for name in columns] for row in rows)]
+    texts = [[*map(_cell, columns)], *([_cell(row.get(name)) for name in columns] for row in rows)]
     widths = [max(len(line[n]) for line in texts) for n in range(len(columns))]
     for line in texts:
         print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
 def _cell(value: Any) -> str:
-    text = "" if value is None else " ".join(str(value).split())
+    text = "" if value is None else seen(" ".join(str(value).split()))
     return text if len(text) <= WIDEST else text[:WIDEST - 3] + "..."
 
 
@@ -152,7 +169,7 @@ class Terminal:
         return text if text.strip() or default is None else default
 
     def _read(self, prompt: str) -> str:
-        print(prompt, end="", file=sys.stderr, flush=True)
+        print(seen(prompt), end="", file=sys.stderr, flush=True)
         if not (line := sys.stdin.readline()):
             raise KeyboardInterrupt
         return line.rstrip("\n")
