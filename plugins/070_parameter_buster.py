@@ -4,6 +4,7 @@ from typing import Annotated
 
 from treadle import Accept, Code, Download, Table, Ui, Upload, workflow
 
+from ._logs import readable
 from ._params import count, proposed, robots, rule
 
 MOST_SHOWN = 10  # pages
@@ -14,8 +15,9 @@ MOST_SHOWN = 10  # pages
           about="Finds the query parameters that multiply pages, in an access log or a list of URLs, and writes a "
                 "robots.txt proposal.", training="parameter_buster.md")
 async def parameter_buster(ui: Ui) -> None:
-    file = await ui.ask("Log or list", Annotated[Upload, Accept(".log", ".txt", ".csv", ".gz", max_mb=200)],
-                        help="An access log in the common or combined format, or one URL in each line; gzip is fine.")
+    file = await ui.ask(
+        "Log or list", Annotated[Upload, Accept(".log", ".txt", ".csv", ".gz", max_mb=200)], check=readable,
+        help="An access log in the common or combined format, or one URL in each line; gzip is fine.")
     found = await ui.job("Count", count, file, on="process")
     ui.show(f"**{found['addresses']:,} addresses of {found['pages']:,} pages**, from {found['lines']:,} lines. "
             f"{found['rejected']:,} lines were no request, {found['errors']:,} showed no page (status 3xx to 5xx).")

@@ -5,7 +5,7 @@ from typing import Annotated
 from treadle import Accept, Range, Table, Ui, Upload, plain, workflow
 
 from ._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, name_of
-from ._tables import read
+from ._tables import read, readable
 
 Export = Annotated[Upload, Accept(".csv", ".tsv", ".txt", ".xlsx", max_mb=50)]
 NONE = "No column: what more lists have comes first"
@@ -21,8 +21,9 @@ async def content_gap(ui: Ui) -> None:
     lists: list[List] = []
     tables = []
     for number in range(1, others + 2):
-        file = await ui.ask("Export", Export, key=number, help=f"{'Yours' if number == 1 else 'One to compare with'}: "
-                            "CSV, TSV or XLSX, up to 100,000 rows. The list is called as the file is.")
+        whose = "Yours" if number == 1 else "One to compare with"
+        file = await ui.ask("Export", Export, key=number, check=readable, help=f"{whose}: CSV, TSV or XLSX, up to "
+                            "100,000 rows. The list is called as the file is.")
         rows = await ui.job("Read", read, file, key=number, on="process")
         columns = list(rows[0])
         by = await ui.choose("Compare by", columns, key=number, default=guess(columns, KEYS),

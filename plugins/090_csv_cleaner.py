@@ -5,7 +5,7 @@ from typing import Annotated
 from treadle import Accept, LongText, Table, Ui, Upload, workflow
 
 from ._cleaning import ALL, DAY_FIRST, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, renames
-from ._tables import describe, read
+from ._tables import describe, read, readable
 
 
 @workflow("CSV cleaner", message="Give me a table; I show what is in it, clean it the way you say, and hand it back.",
@@ -14,7 +14,7 @@ from ._tables import describe, read
           steps=["File", "Read", "Look at it", "Columns", "New names", "Fixes", "Dates with slashes", "Duplicates",
                  "Clean", "Compare"])
 async def csv_cleaner(ui: Ui) -> None:
-    file = await ui.ask("File", Annotated[Upload, Accept(".csv", ".tsv", ".txt", ".xlsx", max_mb=50)],
+    file = await ui.ask("File", Annotated[Upload, Accept(".csv", ".tsv", ".txt", ".xlsx", max_mb=50)], check=readable,
                         help="CSV or TSV with any delimiter and encoding, or the first sheet of an XLSX; up to 100,000 "
                              "rows.")
     rows = await ui.job("Read", read, file, on="process")

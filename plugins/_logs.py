@@ -2,8 +2,10 @@
 
 import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import IO, NamedTuple
 
 from treadle import File
@@ -12,6 +14,9 @@ from treadle import File
 _LOG = re.compile(r'^(?:\S+ )?\S+ \S+ \S+ \[[^\]]+\] "(?P<method>[A-Z]+) (?P<target>\S+)(?: HTTP/[\d.]+)?" '
                   r'(?P<status>\d{3}) (?:\d+|-)')
 LINE = 65_536  # characters of a line that are read
+LOOKED_AT = 1_000  # lines
+NOTHING = ("No line is a request or a URL. Give an access log in the common or combined format, or one URL in each "
+           "line; both may be gzipped.")
 GZIP = b"\x1f\x8b"
 
 
@@ -37,14 +42,24 @@ def requests(file: File) -> Iterator[Request | None]:
                 yield None
 
 
+def readable(file: File) -> File:
+    """Refuse what holds neither requests nor URLs while it is given, by its first lines."""
+    if all(request is None for request in islice(requests(file), LOOKED_AT)):
+        raise ValueError(NOTHING)
+    return file
+
+
 @contextmanager
 def _opened(file: File) -> Iterator[IO[str]]:
     with file.open("rb") as raw:
         packed = raw.read(2) == GZIP
         raw.seek(0)
         if packed:
-            with gzip.open(raw, "rt", encoding="utf-8", errors="replace") as text:
-                yield text
+            try:
+                with gzip.open(raw, "rt", encoding="utf-8", errors="replace") as text:
+                    yield text
+            except (EOFError, gzip.BadGzipFile, zlib.error):
+                raise ValueError(f"{file.name} is damaged or was cut off. Pack it anew.") from None
             return
     with file.open() as text:
         yield text

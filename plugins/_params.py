@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus, urlsplit
 
 from treadle import File, Progress
 
-from ._logs import requests
+from ._logs import NOTHING, requests
 
 EACH = 20_000           # lines between two reports
 MOST_ADDRESSES = 2_000_000  # different ones that are told apart; a larger list is counted in parts
@@ -64,8 +64,7 @@ def count(file: File, progress: Progress) -> dict[str, Any]:
         if query:
             _count(params, page, pages[page], address, query, request.target)
     if lines == rejected:
-        raise ValueError("No line is a request or a URL. Give an access log in the common or combined format, or one "
-                         "URL in each line; both may be gzipped.")
+        raise ValueError(NOTHING)
     per_page = Counter(addresses.values())
     names = list(pages)
     return {

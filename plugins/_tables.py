@@ -69,6 +69,18 @@ def read(file: File, progress: Progress) -> list[Row]:
     return rows
 
 
+def readable(file: File) -> File:
+    """Refuse what is no table or holds no rows while it is given. What is in a spreadsheet its job sees: that takes
+    longer than a check may."""
+    with file.open("rb") as raw:
+        if raw.read(4) == XLSX:
+            return file
+    full = (cells for cells in _source(file).rows if any(cell.strip() for cell in cells))
+    if (count := len(list(islice(full, 2)))) < 2:
+        raise ValueError(f"{file.name} holds no rows below its first one." if count else f"{file.name} is empty.")
+    return file
+
+
 def describe(file: File, rows: Sequence[Row]) -> dict[str, Any]:
     """What a file is: its format, encoding and delimiter, lines that did not fit, and a row for each column."""
     source = _source(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,8 +70,19 @@ def test_parameters_of_a_log_become_rules(run, tmp_path):
     empty = run("parameter_buster", {"Log or list": written(tmp_path / "plain.txt", "https://example.org/a")})
     assert empty.waiting_for is None
     assert empty.shown[-1] == "No address has a query parameter: there is nothing to block."
-    wrong = run("parameter_buster", {"Log or list": written(tmp_path / "no.txt", "hello")})
-    assert (wrong.waiting_for, "No line is a request" in wrong.error) == ("Count", True)
+    with pytest.raises(InvalidAnswer, match="No line is a request or a URL"):
+        run("parameter_buster", {"Log or list": written(tmp_path / "no.txt", "hello")})
+    (tmp_path / "cut.log.gz").write_bytes(gzip.compress(b"GET " * 1_000)[:-9])
+    with pytest.raises(InvalidAnswer, match="damaged or was cut off"):
+        run("parameter_buster", {"Log or list": tmp_path / "cut.log.gz"})
+
+
+@pytest.mark.parametrize(("text", "said"), [("", "is empty"), ("name,sum\n\n,\n", "no rows below its first"),
+                                            ("a\0b\0c", "is not text")])
+@pytest.mark.parametrize(("endpoint", "label"), [("csv_cleaner", "File"), ("content_gap", ("Export", 1))])
+def test_a_file_that_is_no_table_is_refused_where_it_is_given(run, tmp_path, endpoint, label, text, said):
+    with pytest.raises(InvalidAnswer, match=said):
+        run(endpoint, {"Other lists": 1, label: written(tmp_path / "list.csv", text)})
 
 
 def test_two_exports_are_joined_and_show_what_one_lacks(run, tmp_path):
