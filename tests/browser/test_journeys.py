@@ -17,6 +17,7 @@ from openpyxl import Workbook, load_workbook
 from playwright.async_api import Locator, Page, expect
 
 from tests.browser.conftest import PHONE
+from tests.browser.test_pages import violations
 from tests.fakes import Script
 from tests.harness import soak
 from tests.site import Site, running
@@ -136,6 +137,7 @@ async def test_a_site_is_crawled_stopped_gone_on_with_and_goes_on_after_a_kill_w
         assert len(pages) == len({row["url"] for row in pages}) == 1 + floors + site.pages + 2
         graph = page.frame_locator("iframe")
         await expect(graph.get_by_text("/gone").first).to_be_attached()
+        assert await violations(page) == []
 
 
 async def test_a_list_of_urls_is_checked(page, site):
@@ -165,6 +167,8 @@ async def test_parameters_of_a_packed_log_become_a_robots_txt(windows, tmp_path)
     await expect(step(page, "Block").get_by_label("page: ")).not_to_be_checked()  # it is part of the page
     await save(page, "Block")
     await shown(page, "Disallow: /*?sid=")
+    assert await violations(page) == []
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "it scrolls sideways"
     assert await download(page, "robots.txt") == b"User-agent: *\nDisallow: /*?sid=\nDisallow: /*&sid=\n"
 
 
