@@ -64,6 +64,9 @@ def Component(thing: Any) -> str:
     return str(_cleaner().clean(storable(to_xml(thing, indent=False))))
 
 
+_CONTROLS = "".join(map(chr, range(32)))  # which browsers leave out in front of an address
+
+
 @cache
 def _cleaner() -> Any:
     import nh3
@@ -71,9 +74,9 @@ def _cleaner() -> Any:
     def own(tag: str, name: str, value: str) -> str | None:
         if tag == "img" and name == "src":
             return value if value.startswith(("/files/", "/frame/", "data:image/")) else None
-        if name == "href" and value.lstrip().lower().startswith("data:"):
+        if name == "href" and "".join(value.split()).lstrip(_CONTROLS).lower().startswith("data:"):
             return None
-        return None if "url(" in value.lower() else value
+        return None if "url(" in value.lower() or (tag in SVG and "\\" in value) else value  # fill="u\\72l(...)"
 
     return nh3.Cleaner(tags=set(TAGS), attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},
                        attribute_filter=own, generic_attribute_prefixes={"aria-"},
