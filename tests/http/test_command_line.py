@@ -88,11 +88,38 @@ def test_what_is_not_given_is_asked_for_in_the_terminal(shell):
     (shell.folder / "w.txt").write_text("one two")
     code, out, err = shell.typed(f"{shell.folder}/nothing.txt\n{shell.folder}/w.txt\n3\n2\n", "run", "listing")
     assert code == 0, err
-    assert "List: No such file" in err or "List: [Errno 2]" in err, "asked again"
+    assert "nothing.txt cannot be read: No such file or directory." in err, "asked again"
     assert "3 is none of the choices" in err and "word" in out and "two" in out
     code, out, err = shell.typed("\nRome\n3\n\x04", "run", "trip")
     assert code == 130 and "--run default-trip-01" in err, "at the end of the input, or Ctrl-C, it can be gone on with"
     assert "A town." in err and "Where: This is empty" in err
+
+
+FORM = """
+from pydantic import BaseModel
+from treadle import workflow
+
+class Stay(BaseModel):
+    town: str
+    nights: int
+
+@workflow("Stays", message="m")
+async def stays(ui):
+    return (await ui.form("Stay", Stay)).model_dump()
+"""
+
+
+def test_of_a_form_only_what_was_refused_is_typed_again(shell):
+    (shell.plugins / "900_stays.py").write_text(FORM)
+    code, out, err = shell.typed("Bonn\nmany\n\n3\n", "run", "stays")
+    assert code == 0 and "ights: This is no whole number" in err, err
+    assert "[Bonn]" in err and json.loads(out) == {"town": "Bonn", "nights": 3}
+
+
+def test_what_is_no_text_is_refused_where_a_text_is_asked_for(shell):
+    (shell.folder / "b").write_bytes(b"\xff\xfe\x00")
+    refused = shell("run", "trip", "--set-file", f"Where={shell.folder / 'b'}")
+    assert refused.returncode == 2 and "it is no text" in refused.stderr
 
 
 def test_a_file_may_be_given(shell):

@@ -114,8 +114,9 @@ class _Play:
             say(f"It waits for {step['label']}: give it with --set, or go on with: {self._again()}")
             return WAITS
         while True:
-            value = self._terminal.ask(step) if asked and self._terminal is not None else self._given.take(step)
             try:
+                typed = self._terminal.ask(step) if asked and self._terminal is not None else self._given.take(step)
+                value = typed
                 if isinstance(value, Path):
                     value = self._door.send(self._key, self._args.workflow, value, self._client_id)
                 elif isinstance(value, dict):
@@ -124,13 +125,18 @@ class _Play:
                 if self._key:
                     return self._door.answer(self._key, step["step"], value, step["rev"])  # type: ignore[no-any-return]
                 return self._kept(self._door.begin(self._args.workflow, value, self._client_id))
-            except (InvalidAnswer, TooLarge, OSError) as error:
-                said = getattr(error, "message", str(error))
+            except (InvalidAnswer, TooLarge, OSError, UnicodeDecodeError) as error:
+                said = getattr(error, "message", f"{getattr(error, 'filename', None) or 'The file'} cannot be read: "
+                                                 f"{getattr(error, 'strerror', None) or 'it is no text'}.")
                 say(f"{step['label']}: {said} {getattr(error, 'hint', '')}".rstrip())
                 for name, problem in getattr(error, "fields", {}).items():
                     say(f"  {name or step['label']}: {problem}")
                 if not asked:
                     return REFUSED
+                if isinstance(typed, dict):  # what was good need not be typed again
+                    bad = getattr(error, "fields", None) or [n for n, each in typed.items() if isinstance(each, Path)]
+                    good = {name: each for name, each in typed.items() if name not in bad}
+                    step = {**step, "default": {**(step.get("default") or {}), **good}}
 
     def _kept(self, view: dict[str, Any]) -> dict[str, Any]:
         self._key = view["run"]

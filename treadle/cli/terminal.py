@@ -154,8 +154,8 @@ class Terminal:
         if plain.get("format") == "password":
             return getpass.getpass("Not shown while you type: ", stream=sys.stderr)
         if plain.get("format") == "binary":
-            text = self._read("Path of the file: ").strip()
-            return Path(text).expanduser() if text else None
+            text = self._read(f"Path of the file{proposed if isinstance(default, Path) else ''}: ").strip()
+            return Path(text).expanduser() if text else default if isinstance(default, Path) else None
         if plain.get("type") == "boolean":
             text = self._read(f"yes or no{proposed}: ").strip()
             return text if text or default is None else default
