@@ -6,8 +6,8 @@ from typing import Annotated
 
 from treadle import Graph, Range, Table, Ui, Url, workflow
 
-from ._crawl import ahead, analyse, graph, listed, reachable, table, visit
-from ._fetch import Rules, cleaned
+from ._crawl import ahead, analyse, graph, listed, table, visit
+from ._fetch import Rules, cleaned, reachable
 
 MOST_SHOWN = 150  # pages of the graph
 

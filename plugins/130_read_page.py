@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from treadle import Ui, Url, plain, workflow
 
+from ._fetch import reachable
 from ._reading import beginning, page_text, question_prompt
 
 MOST_QUESTIONS = 20
@@ -22,8 +23,8 @@ class Page:
                 "Questions and answers are kept.", icon="file-text", training="read_page.md",
           needs=["network", "model"], steps=["Page", "Fetch", "Question", "Answer"])
 async def read_page(ui: Ui) -> None:
-    asked = await ui.form("Page", Page, help="Private networks are this computer and those around it: leave them out "
-                          "for the public web.")
+    asked = await ui.form("Page", Page, check=there, help="Private networks are this computer and those around it: "
+                          "leave them out for the public web.")
     page = await ui.job("Fetch", page_text, asked.address, asked.private_networks, retries=1)
     part = " It is long: the model is given its beginning." if page["cut"] else ""
     ui.show(f"**{plain(page['title'])}**, {page['words']:,} words.{part}", beginning(page["text"]))
@@ -39,3 +40,9 @@ async def read_page(ui: Ui) -> None:
     if answers:
         ui.export("answers.md", **{each["question"]: each["answer"] for each in answers})
         ui.export("answers.csv", rows=answers)
+
+
+def there(page: Page) -> Page:
+    """Refuse a page of a host that is not there, or on a private network that is not allowed."""
+    reachable(page.address, private=page.private_networks)
+    return page

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from ._fetch import FORBIDDEN, Private, Rules, cleaned, fetch, resolve, robots_sitemaps
+from ._fetch import FORBIDDEN, Rules, cleaned, fetch, robots_sitemaps
 from ._pages import read
 from ._urls import locations
 
@@ -14,20 +14,6 @@ LISTED = 50_000      # addresses out of sitemaps
 LINKS = 1_000        # of one page that are kept
 
 Visit = dict[str, Any]
-
-
-def reachable(start: str, *, private: bool) -> None:
-    """Refuse a site that cannot be crawled, before anything is fetched. Raises `ValueError`."""
-    host = urlsplit(start).hostname or ""
-    try:
-        resolve(host, 80, private=True)
-    except ValueError:
-        raise ValueError(f"There is no host {host[:100]}. Revert to Address and check how it is written.") from None
-    try:
-        resolve(host, 80, private=private)
-    except Private:
-        raise ValueError(f"{host[:100]} is on this computer or a private network. Tick Private networks to crawl it."
-                         ) from None
 
 
 def visit(url: str, rules: Rules) -> Visit:

@@ -180,6 +180,17 @@ def resolve(host: str, port: int, *, private: bool) -> str:
     return addresses[0]
 
 
+def reachable(url: str, *, private: bool) -> None:
+    """Refuse an address that cannot be fetched, before anything is asked of it. Raises `ValueError`."""
+    host = urlsplit(url).hostname or ""
+    try:
+        resolve(host, 80, private=private)
+    except Private as refused:
+        raise ValueError(f"{refused}. Tick Private networks to fetch from it.") from None
+    except ValueError as unknown:
+        raise ValueError(f"{unknown}. Check how the address is written.") from None
+
+
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the public web; also what hides in an IPv6 address is looked at."""
     ip = ipaddress.ip_address(address.partition("%")[0])

@@ -43,7 +43,7 @@ def test_a_crawl_finds_what_is_broken_redirected_and_lonely(run, site):
 
 def test_a_crawl_of_this_computer_is_refused_unless_it_is_allowed(run, site):
     before = len(site.requests)
-    with pytest.raises(InvalidAnswer, match=r"private network\. Tick Private networks to crawl it"):
+    with pytest.raises(InvalidAnswer, match=r"private network\. Tick Private networks to fetch"):
         run("site_crawl", {"Address": site.url, "Limits": LIMITS | {"private_networks": False}})
     with pytest.raises(InvalidAnswer, match=r"no host nothing\.invalid"):
         run("site_crawl", {"Address": "https://nothing.invalid/", "Limits": LIMITS})
@@ -134,5 +134,7 @@ def test_a_page_is_read_and_questions_are_answered_until_one_is_empty(run, site)
             llm={"Answer": "Page A."})
     assert r.waiting_for is None, r
     assert r.exports["answers.csv"] == [{"question": "What is it?", "answer": "Page A."}]
+    with pytest.raises(InvalidAnswer, match="Tick Private networks"):
+        run("read_page", {"Page": asked | {"private_networks": False}})
     failed = run("read_page", {"Page": {"address": f"{site.url}/missing", "private_networks": True}})
     assert (failed.waiting_for, "status 404" in failed.error) == ("Fetch", True)
