@@ -116,7 +116,8 @@ class SavedRuns:
                         self._db.execute("INSERT INTO items (step, number, digest, state, value, error) VALUES "
                                          "(?, ?, ?, ?, ?, ?)", (made, item["number"], item["digest"], state,
                                                                 _with(item["value"], ids), item["error"]))
-                await asyncio.sleep(0)  # others have their turn
+                await asyncio.sleep(0)
+            await asyncio.sleep(0)  # others have their turn
         with self._feed.change() as rev:
             for told in saved.history:
                 self._db.execute("INSERT INTO history (run, at, by, what, label, text) VALUES (?, ?, ?, ?, ?, ?)",

@@ -234,3 +234,22 @@ async def test_a_key_that_is_taken_gets_the_next_number(store):
     first = await store.saved.bring_in(store.file(lines_of(*RIGHT)))
     second = await store.saved.bring_in(store.file(lines_of(*RIGHT)))
     assert (first, second) == ("default-trip-01", "default-trip-02")
+
+
+async def test_others_have_their_turn_while_a_run_of_many_steps_comes_in(store):
+    steps = [{"step": {**STEP, "label": f"L{n}", "slug": f"l-{n}"}} for n in range(1_000)]
+    path = store.file("[\n" + ",\n".join(json.dumps(part) for part in [{"run": RUN}, *steps, END]) + "\n]\n")
+    bringing = asyncio.create_task(store.saved.bring_in(path))
+    turns = 0
+    while not bringing.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert len(store.rows(bringing.result())) == 1_000 and turns > 900
+
+
+def test_a_run_of_more_steps_than_can_be_drawn_is_refused(store, monkeypatch):
+    monkeypatch.setattr(run_file, "STEPS_MOST", 3)
+    steps = [{"step": {**STEP, "label": f"L{n}"}} for n in range(4)]
+    path = store.file("[\n" + ",\n".join(json.dumps(part) for part in [{"run": RUN}, *steps, END]) + "\n]\n")
+    with pytest.raises(InvalidAnswer, match="more than 3 steps"):
+        run_file.read(path)

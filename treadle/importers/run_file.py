@@ -25,6 +25,7 @@ BEGIN = b'<script type="application/json" id="treadle-run">'
 LINE_MOST = 16_000_000  # bytes of one line: a result of 1 MB, each character of it escaped
 DATA_MOST = 100_000_000  # bytes of all lines that are no files
 ROWS_MOST = 200_000     # steps, items and lines of the history
+STEPS_MOST = 20_000     # all of them are drawn
 FILES_MOST = 1_000
 SIZE_MOST = 1_000_000_000  # bytes of one file
 PIECE = 600_000         # bytes of a file in one line
@@ -158,6 +159,8 @@ class _Reader:
         if self._rows > ROWS_MOST:
             raise _damaged(f"it has more than {ROWS_MOST:,} lines")
         if kind == "step":
+            if len(saved.steps) == STEPS_MOST:
+                raise _damaged(f"it has more than {STEPS_MOST:,} steps")
             name = (row["label"], row["key"])
             if row["state"] != "reverted":
                 if name in self._live:
