@@ -240,6 +240,9 @@ class Commands:
 
     async def _view(self, view: RunView) -> dict[str, Any]:
         facts: dict[str, Any] = _run(view.run) if view.run is not None else {"workflow": view.workflow.endpoint}
+        if view.run is not None and view.changed is None:  # as drawn: its row follows in a moment
+            step = view.drawing.open
+            facts |= {"complete": view.drawing.finished, "waiting_for": step.label if step is not None else None}
 
         def work() -> dict[str, Any]:  # asks an author's objects what they hold
             items = view.drawing.items

@@ -66,6 +66,13 @@ async def test_a_run_is_played_to_its_end(program):
     assert (await program.get(url)).json() == run
 
 
+async def test_what_a_run_waits_for_and_what_is_open_are_said_of_one_moment(program, core):
+    run = await begin(program)
+    core.db.execute("UPDATE runs SET complete = 1 WHERE key = ?", (run["run"],))  # its row is behind the drawing
+    run = (await program.get(f"/api/runs/{run['run']}")).json()
+    assert (run["complete"], run["waiting_for"], run["open"]["label"]) == (False, "Days", "Days")
+
+
 async def test_the_checks_are_those_of_the_pages(program):
     refused = await program.post("/api/workflows/trip/runs", json={"value": "x" * 21})
     assert refused.status_code == 422
