@@ -90,6 +90,14 @@ def test_a_notebook_in_another_language_is_refused():
         translate(json.dumps(book), title="T", name="t")
 
 
+def test_input_that_cannot_become_a_question_is_named():
+    source = "for part in range(3):\n    print(input())"
+    book = {"cells": [{"cell_type": "code", "source": source, "metadata": {}}], "metadata": {}}
+    written = translate(json.dumps(book), title="t", name="t")
+    assert len(written.left_out) == 1 and "input()" in written.left_out[0]
+    assert "# left out of cell 1: input()" in written.code
+
+
 def test_texts_of_several_lines_keep_their_lines():
     code = 'text = """a\n  b\n"""\nprint(text.upper())\ntext2 = text + "x"\nprint(text2)'
     cells = [{"cell_type": "code", "source": code}, {"cell_type": "code", "source": "print(text2)"}]

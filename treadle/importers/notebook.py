@@ -138,8 +138,7 @@ class _Writer:
 
     def _code(self, cell: Cell, later: Sequence[Cell]) -> None:
         for problem in cell.left_out:
-            self._left_out.append(f"cell {cell.number}: {one_line(problem, 100)}")
-        self._body += [f"# left out of cell {cell.number}: {problem}" for problem in cell.left_out]
+            self._not_done(cell, problem)
         part: list[ast.stmt] = []
         parts = 0
         for statement in cell.statements:
@@ -158,10 +157,17 @@ class _Writer:
         if part:
             self._jobs(cell, part, f"_{parts + 1}" if parts else "", [], later)
 
+    def _not_done(self, cell: Cell, problem: str) -> None:
+        self._left_out.append(f"cell {cell.number}: {one_line(problem, 100)}")
+        self._body.append(f"# left out of cell {cell.number}: {problem}")
+
     def _jobs(self, cell: Cell, part: list[ast.stmt], suffix: str, after: Sequence[ast.stmt],
               later: Sequence[Cell]) -> None:
         """The jobs of one cell: one for each value that is used later, one for what it shows."""
         names = names_of(part)
+        calls = (node.func for each in part for node in ast.walk(each) if isinstance(node, ast.Call))
+        if any(isinstance(called, ast.Name) and called.id in ("input", "getpass") for called in calls):
+            self._not_done(cell, "input() inside other code, which nobody answers in a job; ask before it, with ui.ask")
         wanted = names_of([*after, *(statement for each in later for statement in each.statements)]).free
         given = sorted((names.changed | names.stored) & wanted - self._hoisted)
         label, function = cell.label, f"cell_{cell.number}{suffix}"
