@@ -11,7 +11,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -151,7 +151,7 @@ class Plugins:
             version = plugins_code.read(path, text)
         except OSError as error:
             card = PluginError(f"The file cannot be read: {error.strerror}", file=shown(str(path), folder))
-            return _broken(path, text, order, card, folder)
+            return _broken(path, text, order, card, folder, self._newest)
         try:
             if (failed := self._failed.get((version.code, saved))) is not None:
                 raise failed.with_traceback(None)
@@ -160,7 +160,7 @@ class Plugins:
         except PluginError as error:
             if not isinstance(error, MissingPackage):
                 self._failed[version.code, saved] = error
-            return _broken(path, text, order, error, folder)
+            return _broken(path, text, order, error, folder, self._newest)
 
     def _declared(self, version: plugins_code.Version, path: Path, deadline_s: float) -> list[Workflow]:
         folder = f"{path.parent}{os.sep}"
@@ -305,12 +305,15 @@ class _Lasting(io.StringIO):
         """Leave it open: the next print would fail."""
 
 
-def _broken(path: Path, text: bytes, order: int, error: PluginError, folder: str) -> list[Workflow | Broken]:
-    """The error cards of a file that does not load: one for each place it seems to declare, else for the file."""
-    stem = re.sub(r"^\d+_|\.py$", "", shown(path.name, folder))
+def _broken(path: Path, text: bytes, order: int, error: PluginError, folder: str,
+            before: Mapping[str, Workflow]) -> list[Workflow | Broken]:
+    """The error cards of a file that does not load: one for each place it seems to declare, or did before, else for
+    the file."""
+    stem, file = re.sub(r"^\d+_|\.py$", "", shown(path.name, folder)), shown(str(path), folder)
     found = {match["name"]: (match["title"] or _words(match["name"]), match["kind"])
              for match in _DECLARED.finditer(text.decode("utf-8", "replace"))}
-    return [Broken(endpoint, title, shown(str(path), folder), order, error, kind) for endpoint, (title, kind) in
+    found = found or {item.endpoint: (item.title, item.kind) for item in before.values() if item.file == file}
+    return [Broken(endpoint, title, file, order, error, kind) for endpoint, (title, kind) in
             (found or {re.sub(r"\W+", "_", stem): (_words(stem), "workflow")}).items()]
 
 

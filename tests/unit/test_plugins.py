@@ -135,6 +135,15 @@ def test_a_broken_file_is_an_error_card_with_its_line(folder, text, said, line):
     assert error.message.partition(":")[0] in error.details
 
 
+def test_a_file_that_is_emptied_keeps_the_addresses_it_had(folder):
+    plugins = load(folder, {"040_greet.py": plugin("hello", "Hi")})
+    good = plugins.get("hello")
+    (folder / "040_greet.py").write_text("")
+    plugins.load()
+    assert card(plugins, "hello").message == "The file declares no workflow"
+    assert [item.title for item in plugins.all()] == ["Hi"] and plugins.version("hello") is good
+
+
 def test_a_broken_file_leaves_the_others_alone_and_keeps_its_name_in_the_menu(folder):
     plugins = load(folder, {"010_a.py": plugin("a", "Gap check") + "\n1 / 0", "020_b.py": plugin("b")})
     assert [(item.endpoint, item.title, type(item)) for item in plugins.all()] == [
