@@ -95,6 +95,11 @@ class Step:
     code: str = ""
     draft: str = ""
 
+    @property
+    def name(self) -> str:
+        """What it is called in a sentence: its label, and its key where it has one."""
+        return f"{self.label} {self.key}".strip()
+
 
 @dataclass(slots=True)
 class Show:

@@ -178,7 +178,8 @@ class Jobs:
                              "version = iif(state = 'failed', '', version), started_at = NULL, answered_at = NULL, "
                              "by = ? WHERE id = ? AND state = ?", (rev, by, row["id"], row["state"]))
             self._touch(run, rev)
-            self._tell(run, by, "tried again" if row["state"] == "failed" else "went on", row["label"])
+            self._tell(run, by, "tried again" if row["state"] == "failed" else "went on",
+                       f"{row['label']} {row['key']}".strip())
         await self._db.durable()
         await self.advance(run)
 
@@ -317,7 +318,7 @@ class Jobs:
     def _settle(self, step_id: int, state: str, *, value: str | None = None, error: str = "", details: str = "",
                 file: str = "", was: str = "running", by: str = "", what: str = "stopped") -> bool:
         """End a step, once: only one whose row is in the state `was`. Nothing of it counts afterwards."""
-        row = self._db.first("SELECT run, slug, label, log FROM steps WHERE id = ? AND state = ?", (step_id, was))
+        row = self._db.first("SELECT run, slug, label, key, log FROM steps WHERE id = ? AND state = ?", (step_id, was))
         if row is None:
             return False
         job = self._live.get(step_id)
@@ -332,7 +333,7 @@ class Jobs:
                 self._files.keep(file, run=row["run"], step=row["slug"])
             self._touch(row["run"], rev)
             if by:
-                self._tell(row["run"], by, what, row["label"])
+                self._tell(row["run"], by, what, f"{row['label']} {row['key']}".strip())
         if job is not None:
             self._let_go(job, state, error)
         return True

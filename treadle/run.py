@@ -35,7 +35,7 @@ class Run(NamedTuple):
     state: str
     rev: int
     complete: int
-    reverted_to: str  # the label reverted to, while that can be undone
+    reverted_to: str  # the step reverted to, while that can be undone
     created_at: float
     updated_at: float
     named: int  # the title was given by a person

@@ -92,8 +92,8 @@ class Runs(Advancing):
             with self._feed.change() as rev:
                 self._must_be_open(self.get(key))
                 if self._steps.revert(key, step, rev, undo=1):  # else it was reverted by somebody else meanwhile
-                    self._due(key, rev, view.workflow, step.label)
-                    self._tell(key, by, "reverted", step.label)
+                    self._due(key, rev, view.workflow, step.name)
+                    self._tell(key, by, "reverted", step.name)
             await self.advance(key)
             await self._db.durable()
         return self.get(key)
@@ -207,7 +207,7 @@ class Runs(Advancing):
             self._files.keep(id, run=key, step=name)
         self._due(key, rev, workflow, "")
         text = summary(replace(step, value=given.value))
-        self._tell(key, by, "answered", step.label, one_line(self._secrets.redact(text), TEXT_LENGTH))
+        self._tell(key, by, "answered", step.name, one_line(self._secrets.redact(text), TEXT_LENGTH))
 
     def _due(self, key: str, rev: int, workflow: Workflow, reverted_to: str) -> None:
         """What counts has changed, as drawn with this code: the run is to go on with it."""

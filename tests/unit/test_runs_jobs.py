@@ -243,3 +243,20 @@ async def test_the_history_says_who_did_what(server):
         ("model", "started", "", ""), ("model", "answered", "Hosts", "abc"), ("command line", "answered", "By", "2"),
         ("person", "reverted", "By", ""), ("person", "undone", "", ""), ("person", "finalised", "", ""),
         ("person", "unlocked", "", "")]
+
+
+async def test_a_step_with_a_key_is_named_with_it(server):
+    async def rounds(ui):
+        for number in (1, 2):
+            await ui.ask("Round", str, key=number)
+            await ui.job("Play", weigh, "a", number, key=number)
+
+    server.plugins.put(rounds)
+    key = await server.begin("rounds", "one")
+    await server.settled(key)
+    await server.answer(key, "two")
+    await server.settled(key)
+    run = await server.runs.revert(key, "round-2")
+    assert run.reverted_to == "Round 2"
+    told = [row["label"] for row in server.db.rows("SELECT label FROM history WHERE run = ? AND label != ''", (key,))]
+    assert told == ["Round 1", "Round 2", "Round 2"]

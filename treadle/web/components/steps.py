@@ -137,7 +137,7 @@ def heading(step: Step, *, focus: bool | None = None) -> str:
 
 def named(step: Step) -> str:
     """A step in a sentence: its label, and its key where it has one."""
-    return one_line(f"{step.label} {step.key}".strip(), SUMMARY)
+    return one_line(step.name, SUMMARY)
 
 
 def can_take_focus(now: bool | None) -> str:
