@@ -1,6 +1,7 @@
 """Start Treadle: `python server.py`, and the address is printed. `--help` lists what can be chosen."""
 
 import argparse
+import faulthandler
 import os
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is told, too
     sys.exit("Treadle needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info[:2]))
 
 
+if sys.stderr is not None:
+    faulthandler.enable()  # a crash in the C code of some library says where
 sys.dont_write_bytecode = False  # some environments forbid it, and every start would compile all of Treadle again
 os.environ.setdefault("LOGURU_AUTOINIT", "0")  # logs.py sets the log up; the usual one would be made and thrown away
 

@@ -104,12 +104,15 @@ class Watchdog:
         found = []
         steps = {id(said): (step, folder) for step, (said, folder, _) in list(self._watched.items())}
         frames = sys._current_frames()
+        natives = {thread.ident: thread.native_id for thread in threading.enumerate()}
         for thread, said in list(self._speaking.items()):
-            if id(said) not in steps or thread not in frames:
+            native = natives.get(thread)
+            if id(said) not in steps or thread not in frames or native is None:
                 continue
             step, folder = steps[id(said)]
-            with suppress(OSError, AttributeError):  # no such clock here
-                now = time.clock_gettime(time.pthread_getcpuclockid(thread))
+            with suppress(OSError, AttributeError):  # no such clock here, or the thread has ended
+                # the clock that Linux has for a thread; pthread_getcpuclockid may crash for one that ends meanwhile
+                now = time.clock_gettime(~native << 3 | 6)
                 if (place := _place(frames[thread], folder)) and thread in used:
                     found.append((step, place, now - used[thread]))
                 used[thread] = now
