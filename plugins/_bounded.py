@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from ssl import SSLContext
 from typing import Any
 
@@ -27,16 +26,12 @@ def within(seconds: float) -> Iterator[None]:
         del _until.at
 
 
-@cache
-def _tls() -> SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
-
-
 def client(timeout_s: float) -> httpx.Client:
-    """A client for one host: connections are kept by their address, and two hosts that share one have not the same
-    certificate. No proxy of the environment, no cookies kept, redirects are its caller's."""
-    transport = httpx.HTTPTransport(verify=_tls(), trust_env=False,
-                                    limits=httpx.Limits(max_connections=20, max_keepalive_connections=4))
+    """A client that keeps no connection: they are known by their address, and of two hosts that share one, one would be
+    asked where the other has shown its certificate. No proxy, no cookies; redirects are its caller's.
+    """
+    transport = httpx.HTTPTransport(trust_env=False, limits=httpx.Limits(max_connections=20,
+                                                                         max_keepalive_connections=0))
     transport._pool._network_backend = _Backend()
     return httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False, transport=transport)
 

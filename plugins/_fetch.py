@@ -6,7 +6,7 @@ import threading
 import time
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.robotparser import RobotFileParser
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 AGENT = "Treadle/1.0 (a person's own crawler; it reads robots.txt)"
 MOST_BYTES = 3_000_000  # of a page that are read
-HOSTS = 64              # whose connections are kept
 MOST_ROBOTS = 500_000    # of a robots.txt
 TIMEOUT_S = 20.0         # of one read
 WHOLE_S = 60.0           # of one answer, however slowly it comes
@@ -114,7 +113,7 @@ def _answer(page: Page, rules: Rules, *, read: Read, most: int = MOST_BYTES) -> 
                "Accept-Encoding": "gzip"}
     from ._bounded import within
 
-    with within(WHOLE_S), client(host).stream("GET", target, headers=headers,
+    with within(WHOLE_S), client().stream("GET", target, headers=headers,
                                               extensions={"sni_hostname": host}) as answer:
         page.status = answer.status_code
         page.headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -145,25 +144,12 @@ def _body(answer: "httpx.Response", most: int) -> tuple[bytes, bool]:
     return bytes(got), False
 
 
-_clients: "dict[str, httpx.Client]" = {}
-_turn = threading.Lock()
-
-
-def client(host: str) -> "httpx.Client":
-    """The client of a host, with its connections; those of the last 64 hosts are kept."""
+@cache
+def client() -> "httpx.Client":
+    """The one client."""
     from ._bounded import client
 
-    with _turn:
-        _clients[host] = found = _clients.pop(host, None) or client(TIMEOUT_S)
-        if len(_clients) > HOSTS:
-            del _clients[next(iter(_clients))]
-    return found
-
-
-def hang_up() -> None:
-    """Close all connections."""
-    while _clients:
-        _clients.popitem()[1].close()
+    return client(TIMEOUT_S)
 
 
 def resolve(host: str, port: int, *, private: bool) -> str:
@@ -206,6 +192,7 @@ def is_public(address: str) -> bool:
 
 
 _next: dict[str, float] = {}
+_turn = threading.Lock()
 
 
 def _wait(netloc: str, rules: Rules) -> None:

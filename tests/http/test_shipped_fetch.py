@@ -23,7 +23,8 @@ RULES = Rules(per_second=0, private=True)
 def site() -> Iterator[Site]:
     with running() as site:
         yield site
-    _fetch.hang_up()
+    _fetch.client().close()
+    _fetch.client.cache_clear()
 
 
 def crawled(site: Site, most: int = 100) -> list[list[dict[str, Any]]]:
