@@ -69,6 +69,13 @@ async def test_the_list_is_searched_and_filtered_without_javascript(client, core
     assert "No run is found." in nothing and titles(nothing) == []
 
 
+async def test_a_search_without_a_hit_is_no_first_visit(client, core):
+    assert "once they have begun" in (await client.get("/runs")).text
+    await trip(core, "Rome")
+    page = (await client.get("/runs?q=nowhere")).text
+    assert "once they have begun" not in page and "0 runs." in page and "No run is found." in page
+
+
 async def test_many_runs_are_turned_page_by_page(client, core):
     core.db.connection.executemany(
         "INSERT INTO runs (key, endpoint, number, title, state, version, created_at, updated_at, rev) "

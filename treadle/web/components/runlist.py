@@ -49,7 +49,8 @@ def RunsPage(found: Listing, asked: Asked, places: Mapping[str, Place], drawn: D
              problem: str = "", picked: Sequence[str] = ()) -> NotStr:
     """The page of all runs. `problem`: why a file could not be taken; `toast`: what was just done."""
     total = found.counts[""]
-    text = "Runs of all workflows stand here once they have begun." if not total else (
+    never = not total and not (asked.q or asked.workflow)
+    text = "Runs of all workflows stand here once they have begun." if never else (
         f"{total:,} {'run' if total == 1 else 'runs'}. Select two to compare them.")
     acts = "".join(
         f'<button class="btn {look} sm" type="submit" form="picked" formaction="{escape(drawn.url(at))}" '
