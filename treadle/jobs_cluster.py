@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from .calls import inner
@@ -148,7 +149,8 @@ def packed(fn: Any, args: tuple[Any, ...]) -> bytes:
                 return arrived, (thing.id, thing.name, thing.size, thing.sha256, thing.path.read_bytes())
             return super().reducer_override(thing)
 
-    theirs = [module for name, module in list(sys.modules.items()) if name.startswith(f"{PACKAGE}.")]
+    theirs = [module for name, module in list(sys.modules.items())
+              if name.startswith(f"{PACKAGE}.") and isinstance(module, ModuleType)]  # an author may put anything there
     for module in theirs:
         cloudpickle.register_pickle_by_value(module)
     out = io.BytesIO()

@@ -12,8 +12,8 @@ from tests.browser.conftest import DESKTOP, PHONE, SMALL, ask, connected, eventu
 from tests.fakes import MARKDOWN, Script
 
 AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
-PAGES = ["/", "/introduction", "/hello", "/url_counts", "/docs", "/docs/reference/fields", "/docs/how-to/from-a-notebook",
-         "/model", "/nowhere", "/hello/nowhere", "/chat/1"]
+PAGES = ["/", "/introduction", "/hello", "/url_counts", "/docs", "/docs/reference/fields",
+         "/docs/how-to/from-a-notebook", "/model", "/nowhere", "/hello/nowhere", "/chat/1"]
 
 
 async def violations(page) -> list[str]:

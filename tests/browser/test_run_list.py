@@ -87,7 +87,7 @@ async def test_the_list_follows_without_moving_what_one_reads_or_types(page):
     await expect(page.locator(f"#name-{key}")).to_have_value("Trip, Bonn at last")
     await expect(page.locator(f"#name-{key}")).to_be_focused()
     await page.get_by_role("link", name="Cancel").click()
-    assert await page.locator("#runs-list .nm").all_inner_texts() == ["Trip, Lima", *rows]
+    await expect(page.locator("#runs-list .nm")).to_have_text(["Trip, Lima", *rows])
     await page.get_by_label("Select Trip, Lima").check()
     await other.get_by_role("button", name="Finish and lock").click()
     await expect(row(page, new).locator(".state")).to_have_text("Finished")

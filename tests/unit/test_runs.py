@@ -8,8 +8,8 @@ import pytest
 
 from tests.clock import ManualClock
 from treadle.errors import Conflict, InvalidAnswer, NotFound, PluginError
-from treadle.replay import Step
 from treadle.facts import LENGTH as FACTS_LENGTH
+from treadle.replay import Step
 from treadle.runs import Runs, RunView, summary
 
 

@@ -42,7 +42,8 @@ async def contents(web: Web) -> Response:
     sections = []
     for number, kind in enumerate(kinds):
         rows = "".join(
-            f'<li><div>{_link(web, name, cls="nm")}{escape(title)}</a><p class="sub">{_words(about[0].upper() + about[1:])}</p></div>'
+            f'<li><div>{_link(web, name, cls="nm")}{escape(title)}</a>'
+            f'<p class="sub">{_words(about[0].upper() + about[1:])}</p></div>'
             f'<div class="end">{icon("chevron-right")}</div></li>' for title, name, about in LISTED.findall(kind))
         sections.append(f'<section class="sec" aria-labelledby="kind-{number}"><header><h2 id="kind-{number}">'
                         f'{escape(kind.partition(chr(10))[0])}</h2></header><ul class="rows">{rows}</ul></section>')
