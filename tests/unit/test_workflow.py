@@ -90,7 +90,7 @@ async def one(ui): pass
 @workflow("Two", message="m")
 async def one(ui): pass
 """
-    with pytest.raises(TypeError, match="one is declared twice in this file. Give one of the functions another name"):
+    with pytest.raises(TypeError, match=r"one is declared twice in this file\. Give one of the functions another name"):
         exec(compile(source, "p.py", "exec"), {"workflow": workflow})
 
 
