@@ -180,7 +180,9 @@ def ten(n: int) -> int:
 
 def test_ctrl_c_stops_a_job_and_says_how_to_go_on(shell):
     (shell.plugins / "800_work.py").write_text(WORK)
-    words = [sys.executable, ROOT / "server.py", "--data", shell.data, "run", "work"]
+    # as a terminal starts it: tests that run in the background hand on that Ctrl-C is to be ignored
+    default = "import os, signal, sys; signal.signal(2, signal.SIG_DFL); os.execv(sys.executable, sys.argv[1:])"
+    words = [sys.executable, "-c", default, sys.executable, ROOT / "server.py", "--data", shell.data, "run", "work"]
     process = subprocess.Popen(words, env=shell.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
     assert "Wait" in process.stderr.readline()
