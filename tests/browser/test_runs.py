@@ -139,7 +139,7 @@ async def test_an_upload_shows_how_far_it_is(page, tmp_path: Path):
     network = await page.context.new_cdp_session(page)
     await network.send("Network.enable")
     await network.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1,
-                                                            "uploadThroughput": 3_000_000})
+                                                            "uploadThroughput": 1_500_000})
     await page.locator("#f-list").set_input_files(big)
     await page.get_by_role("button", name="Start").click()
     await expect(page.locator("#f-list-bar")).to_contain_text("of 6 MB")
