@@ -2,6 +2,7 @@
 
 import argparse
 import faulthandler
+import gc
 import os
 import sys
 from pathlib import Path
@@ -63,6 +64,7 @@ def command() -> None:
 def main() -> None:
     """Serve until Ctrl-C or SIGTERM. Exit code 1 and one sentence when it cannot start."""
     command()
+    gc.disable()  # until serving begins: what is imported stays, and looking for garbage in it is a fifth of a start
     args = arguments()
     from treadle.config import Settings
     from treadle.errors import StartError, StorageError

@@ -117,6 +117,7 @@ async def _opened(server: Server, core: Core, guard: Guard) -> None:
     """Once it listens: say so, and open the browser."""
     while not server.started:
         await asyncio.sleep(0)
+    gc.enable()  # server.py starts without
     gc.freeze()  # what the start has made stays; looking through it would hold the loop for 20 ms now and then
     settings = core.settings
     address = f"http://{'[::1]' if settings.host == '::1' else '127.0.0.1'}:{settings.port}"
