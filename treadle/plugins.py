@@ -270,7 +270,9 @@ def _kept() -> Iterator[None]:
     """Keep our output whatever an import does with it: what it prints is passed on afterwards. And what all of us
     import with: a plugin may add to it, and what it takes away comes back."""
     path, depth = list(sys.path), sys.getrecursionlimit()
-    modules = {name: module for name, module in sys.modules.items() if not _half(module)}  # a job may import just now
+    # not what is being imported just now, by a job: if that fails it has to stay away
+    modules = {name: module for name, module in sys.modules.items()
+               if not getattr(getattr(module, "__spec__", None), "_initializing", False)}
     kept, spare = (sys.stdout, sys.stderr), (_Lasting(), _Lasting())
     descriptors = [os.dup(number) for number in (1, 2)]
     sys.stdout, sys.stderr = spare
@@ -291,11 +293,6 @@ def _kept() -> Iterator[None]:
             os.close(copy)
         for stream, text in zip(kept, spare, strict=True):
             stream.write(text.getvalue())
-
-
-def _half(module: object) -> bool:
-    """Whether it is being imported: if that fails it has to stay away."""
-    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
 class _Lasting(io.StringIO):
