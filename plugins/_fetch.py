@@ -62,7 +62,8 @@ class Page:
 def fetch(url: str, rules: Rules, *, read: Read = "html") -> Page:
     """One page, its redirects followed. What goes wrong stands in `error`; nothing is raised.
 
-    It waits until its host may be asked again, at most 20 s for each answer, and reads 3 MB at most.
+    It waits until its host may be asked again, at most 60 s for each answer and 20 s for each read, and reads 3 MB at
+    most.
     """
     import httpx  # what costs something to import comes when a page is fetched, not at the start of the server
 

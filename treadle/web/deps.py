@@ -89,3 +89,8 @@ def _conversation(core: Core, text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 16 and core.conversations.exists(int(text)):
         return int(text)
     raise NotFound(f"There is no conversation {quote(text[:40])}.", hint="Every page without ?chat= shows the first.")
+
+
+def number(text: str, otherwise: int, *, digits: int = 9) -> int:
+    """A number out of an address or a form; `otherwise` for what is none, or has more digits."""
+    return int(text) if text.isdecimal() and len(text) <= digits else otherwise

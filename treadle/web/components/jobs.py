@@ -23,7 +23,7 @@ from ...shows import Table
 from .faults import JobReport
 from .icons import icon
 from .shows import TableForm
-from .steps import SUMMARY, Act, Drawn, WaitCard, card, heading, named, one_line
+from .steps import SUMMARY, Act, Drawn, WaitCard, card, done_card, heading, named, one_line
 
 NEWEST = 5   # results of an each that are seen on its card
 FAILED = 20  # failed items that are named on it
@@ -311,13 +311,9 @@ def _done(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
         text += f", {left_out:,} not run" if left_out > 0 else ""
     else:
         text = _result(step.value, drawn)
-    if run.state == "finished":
-        end = icon("lock", small=True, label="Locked", cls="lock")
-    else:
-        end = Act(run, f"revert/{quote(step.slug)}", f'{icon("rotate-ccw", small=True)}Run again', "ghost", drawn,
-                  said=f"Run again: {named(step)}")
-    mark = f'{icon("check", small=True)}<span class="sr">Done</span>'
-    return card(step, "done", mark, f'{heading(step)}<p class="sum">{text}{took}</p>{end}', current=False)
+    again = Act(run, f"revert/{quote(step.slug)}", f'{icon("rotate-ccw", small=True)}Run again', "ghost", drawn,
+                said=f"Run again: {named(step)}")
+    return done_card(run, step, f"{text}{took}", again)
 
 
 def _result(value: Any, drawn: Drawn) -> str:

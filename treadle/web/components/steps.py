@@ -147,16 +147,17 @@ def can_take_focus(now: bool | None) -> str:
 
 def _done(view: RunView, step: Step, drawn: Drawn) -> str:
     run = view.run
-    text = _said(step, drawn) or "No answer"
-    if run is None:
-        end = ""
-    elif run.state == "finished":
-        end = icon("lock", small=True, label="Locked", cls="lock")
-    else:
-        end = Act(run, f"revert/{quote(step.slug)}", f'{icon("undo-2", small=True)}Revert', "ghost", drawn,
-                  said=f"Revert to {named(step)}")
+    act = "" if run is None else Act(run, f"revert/{quote(step.slug)}", f'{icon("undo-2", small=True)}Revert', "ghost",
+                                     drawn, said=f"Revert to {named(step)}")
+    return done_card(run, step, _said(step, drawn) or "No answer", act)
+
+
+def done_card(run: Run | None, step: Step, text: str, act: str) -> str:
+    """A step that is done, in one line. `act`: what can be done with it, unless the run is locked."""
+    if run is not None and run.state == "finished":
+        act = icon("lock", small=True, label="Locked", cls="lock")
     mark = f'{icon("check", small=True)}<span class="sr">Done</span>'
-    return card(step, "done", mark, f'{heading(step)}<p class="sum">{text}</p>{end}', current=False)
+    return card(step, "done", mark, f'{heading(step)}<p class="sum">{text}</p>{act}', current=False)
 
 
 def _said(step: Step, drawn: Drawn) -> str:

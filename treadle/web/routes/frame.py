@@ -22,7 +22,7 @@ from ...text import storable
 from ..assets import url as asset
 from ..components.figures import FRAMED, title_of
 from ..components.shows import thing_at
-from ..deps import Web
+from ..deps import Web, number
 from ..run_pages import authored
 from .files import download_headers
 
@@ -48,7 +48,7 @@ async def frame(web: Web, key: str, n: str) -> Response:
 
 
 async def _drawn(web: Web, view: RunView, n: str) -> Response:
-    thing = thing_at(view.drawing.items, int(n) if n.isdecimal() and len(n) < 10 else 0)
+    thing = thing_at(view.drawing.items, number(n, 0))
     how = kind(thing) if thing is not None else ""
     headers = download_headers(web, thing.name if isinstance(thing, Download) else "picture")  # nothing for htmx
     if isinstance(thing, Download):

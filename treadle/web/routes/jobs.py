@@ -11,7 +11,7 @@ from ..components.bell import Bell, Ended, JobsList, JobsPage
 from ..components.jobs import ItemsForm, JobCard, Seen
 from ..components.shows import TablePage
 from ..components.steps import run_path
-from ..deps import Web
+from ..deps import Web, number
 from ..job_rows import job_counts, lines, look, results, seen
 from ..layout import page, prepare
 from ..run_pages import authored, changed, drawn_for, run_body
@@ -90,7 +90,7 @@ async def items(web: Web, key: str, slug: str) -> Response:
     turned = asked.get("page", "1")
     form = await authored(view, lambda: ItemsForm(
         step, ended, base=f"/runs/{key}", url=web.url, sort=asked.get("sort", ""), query=asked.get("q", "")[:200],
-        page=int(turned) if turned.isdecimal() and len(turned) < 10 else 1))
+        page=number(turned, 1)))
     if web.fragment and not web.request.headers.get("hx-target", "").endswith("#main"):
         return HTMLResponse(form)
     await prepare(web)
@@ -131,7 +131,7 @@ async def looked(web: Web) -> Response:
 @ar.get("/jobs/ended")
 async def ended(web: Web, since: str = "") -> Response:
     """The long jobs that have ended since rev `since`, for a page that tells of them; 204 when there are none."""
-    rev = int(since) if since.isdecimal() and len(since) < 17 else web.rev
+    rev = number(since, web.rev, digits=16)
     found = [line for line in lines(web.core) if line.rev > rev and line.job.state in ("done", "failed")
              and (line.job.ended_at or 0.0) - line.started_at >= LONG_S]
     if not found:

@@ -24,7 +24,7 @@ from ..components.more import run_at
 from ..components.runfile import END, RunFile
 from ..components.runlist import Asked, Place, RunList, RunsPage, Segments, Toast
 from ..components.steps import Drawn
-from ..deps import Web
+from ..deps import Web, number
 from ..forms import Takes, Taking, read_answers
 from ..layout import page, prepare
 from ..records import records
@@ -53,9 +53,8 @@ def _asked(web: Web, fields: dict[str, list[str]] | None = None) -> Asked:
     def first(name: str) -> str:
         return next((text[:200] for text in [*params.getlist(name), *(fields or {}).get(name, [])] if text), "")
 
-    turned = first("page")
-    return Asked(first("q"), first("state"), first("workflow"), int(turned) if turned.isdecimal() and len(turned) < 8
-                 else 1, first("rename"), first("pick"))
+    return Asked(first("q"), first("state"), first("workflow"), number(first("page"), 1, digits=7),
+                 first("rename"), first("pick"))
 
 
 def _places(web: Web) -> dict[str, Place]:

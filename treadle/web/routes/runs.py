@@ -19,7 +19,7 @@ from ..components.fields import UploadBar
 from ..components.more import DeletedRun
 from ..components.shows import TableForm, TablePage, table_at
 from ..components.steps import Refusal, run_path
-from ..deps import Web
+from ..deps import Web, number
 from ..forms import Takes, Taking, read_answers
 from ..layout import page, prepare
 from ..run_pages import authored, came_back, changed, drawn_for, new_page, run_body, upload_id
@@ -67,7 +67,7 @@ async def answer(request: Request) -> Response:
     try:
         await _read(web, step, lambda _: key, answers, watch=upload_id(key, slug, view.form_rev))
         rev = answers.get("rev", ["0"])[-1]
-        run = await web.core.runs.answer(key, slug, answers, rev=int(rev) if rev.isdecimal() and len(rev) < 19 else 0,
+        run = await web.core.runs.answer(key, slug, answers, rev=number(rev, 0, digits=18),
                                          replace="replace" in answers)
     except (Conflict, InvalidAnswer, PluginError) as error:
         hold(step, answers, key, web.core.secrets)
@@ -83,10 +83,10 @@ async def _read(web: Web, step: Step | None, owner: Callable[[Answers], str], an
     """Fill `answers`. Raises `InvalidAnswer` for files that were not kept; `TooLarge` for a form that cannot be drawn
     again, which becomes a notice above it."""
     settings, takes = web.core.settings, dict[str, Takes]()
-    for number, (name, spec) in enumerate(fields_of(step).items()):
+    for place, (name, spec) in enumerate(fields_of(step).items()):
         if step is not None and spec.kind == "upload":
             most = settings.max_upload if spec.max_mb is None else round(spec.max_mb * 1_000_000)
-            takes[name] = Takes(file_step(step, name), most, spec.accept, f"{watch}-{number}")
+            takes[name] = Takes(file_step(step, name), most, spec.accept, f"{watch}-{place}")
     taking = Taking(owner, takes)
     answers |= await read_answers(web.request, web.core.files, max_body=settings.max_body, taking=taking)
     if taking.problems:
@@ -180,7 +180,7 @@ async def progress(web: Web, upload: str, field: str = "", tries: str = "0") -> 
     """The bar of an upload. It asks again while there is something to see, or for a while until there is."""
     if not CLIENT_ID.fullmatch(upload) or not FIELD.fullmatch(field):
         raise NotFound("There is no such upload.")
-    asked = int(tries) if tries.isdecimal() and len(tries) < 4 else TRIES
+    asked = number(tries, TRIES, digits=3)
     found = web.core.files.arriving(upload)
     if found is None:
         if web.core.files.receiving(upload.rpartition("-")[0] + "-"):
@@ -208,15 +208,15 @@ async def show(web: Web, key: str, n: str) -> Response:
 
 
 async def _table(web: Web, view: RunView, base: str, back: str, n: str) -> Response:
-    number = int(n) if n.isdecimal() and len(n) < 10 else 0
-    table = table_at(view.drawing.items, number)
+    at = number(n, 0)
+    table = table_at(view.drawing.items, at)
     if table is None:
         raise NotFound("There is no such table in this run.", hint="It may have been reverted.")
     asked = web.request.query_params
     turned = asked.get("page", "1")
     form = await authored(view, lambda: TableForm(
-        table, number, base=base, url=web.url, sort=asked.get("sort", ""), query=asked.get("q", "")[:200],
-        page=int(turned) if turned.isdecimal() and len(turned) < 10 else 1))
+        table, at, base=base, url=web.url, sort=asked.get("sort", ""), query=asked.get("q", "")[:200],
+        page=number(turned, 1)))
     if web.fragment:
         return HTMLResponse(form)
     await prepare(web)
