@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from treadle.fields import FileId
+from treadle.fields.types import FileId
 from treadle.files import File
 from treadle.replay import Drawing, Export, Show, Step, Stored, replay, run_check
 from treadle.workflow import Workflow, workflow

@@ -13,7 +13,7 @@ from typing import Any
 
 from treadle.calls import call_digest, items_digest
 from treadle.drawing import Step, Work
-from treadle.progress import Progress
+from treadle.jobs.progress import Progress
 from treadle.workflow import Workflow
 
 

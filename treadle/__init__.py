@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .errors import InvalidAnswer
-from .fields import Accept, Email, Json, LongText, Markdown, Range, Secret, Upload, Url
+from .fields.types import Accept, Email, Json, LongText, Markdown, Range, Secret, Upload, Url
 from .workflow import page, tool, workflow
 
 if TYPE_CHECKING:
     from .files import File
-    from .progress import Progress, Stopped
+    from .jobs.progress import Progress, Stopped
     from .results import Failed, Results
     from .shows import Code, Diagram, Download, Graph, Image, Table, plain
     from .ui import Ui
@@ -24,8 +24,8 @@ __all__ = ["Accept", "Code", "Diagram", "Download", "Email", "Failed", "File", "
            "Url", "page", "plain", "tool", "workflow"]
 
 _LATE = {"Code": "shows", "Diagram": "shows", "Download": "shows", "Failed": "results", "File": "files",
-         "Graph": "shows", "Image": "shows", "Progress": "progress", "Results": "results", "Stopped": "progress",
-         "Table": "shows", "Ui": "ui", "plain": "shows"}
+         "Graph": "shows", "Image": "shows", "Progress": "jobs.progress", "Results": "results",
+         "Stopped": "jobs.progress", "Table": "shows", "Ui": "ui", "plain": "shows"}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from .drawing import Step
 from .errors import NotFound, PluginError
-from .fields_spec import SECRET
+from .fields.spec import SECRET
 from .run import Reading, RunView
 from .workflow import Workflow
 

@@ -13,10 +13,10 @@ from .clock import Clock
 from .db import Database
 from .errors import InvalidAnswer, NotFound
 from .feed import Feed
-from .fields_spec import SECRET
+from .fields.spec import SECRET
 from .files import FILE_ID, Files
 from .importers import run_file
-from .plugins import RESERVED
+from .plugins.registry import RESERVED
 from .text import one_line
 
 BATCH = 500  # items that are read or written at once

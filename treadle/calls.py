@@ -15,7 +15,7 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 from .errors import InvalidAnswer
-from .fields import OpenFile
+from .fields.types import OpenFile
 
 Read = Callable[[str], Any]  # a stored result as its value, fresh at each call; raises `InvalidAnswer`, `NotFound`
 

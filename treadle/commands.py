@@ -14,14 +14,14 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
-from .answers import fields_of, file_step
 from .drawing import WORKS, Export, Show, Step
 from .errors import Conflict, InvalidAnswer, NotFound
 from .feed import Feed
-from .fields import FieldSpec, FormSpec, Secret
+from .fields.answers import fields_of, file_step
+from .fields.types import FieldSpec, FormSpec, Secret
 from .files import File, FileId, Files, Sink
-from .jobs import Jobs
-from .plugins import Plugins
+from .jobs.engine import Jobs
+from .plugins.registry import Plugins
 from .results import Failed
 from .runs import Answers, Run, Runs, RunView
 from .shows import Table

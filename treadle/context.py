@@ -16,7 +16,7 @@ from typing import Any
 from .conversation import Conversations, Message, Place
 from .errors import TreadleError
 from .llm import WINDOW
-from .plugins import Plugins
+from .plugins.registry import Plugins
 from .runs import Runs
 from .workflow import Broken, Workflow
 

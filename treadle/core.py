@@ -13,18 +13,18 @@ from .config import Settings
 from .context import Context
 from .conversation import Conversations
 from .db import Database
-from .drafts import Drafts
 from .feed import Feed
+from .fields.drafts import Drafts
+from .fields.secrets import Secrets
 from .files import Files
 from .folder import DataFolder
-from .jobs import Jobs
+from .jobs.engine import Jobs
 from .llm import Llm
 from .narrator import Narrator
-from .plugins import Plugins
-from .plugins_watch import Watch
+from .plugins.registry import Plugins
+from .plugins.watch import Watch
 from .replies import Replies
 from .runs import Runs
-from .secrets import Secrets
 from .tasks import Tasks
 from .tools import Tools
 

@@ -8,7 +8,7 @@ from dataclasses import field as part
 from typing import Any, Literal
 
 from .errors import PluginError
-from .fields import Question
+from .fields.types import Question
 from .results import Rows
 
 Kind = Literal["ask", "form", "choose", "approve", "job", "each", "llm"]

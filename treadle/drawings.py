@@ -10,8 +10,8 @@ from typing import Any
 
 from .drawing import Drawing, Step, Stored
 from .errors import NotFound, PluginError
-from .fields import OpenFile
-from .plugins import Plugins
+from .fields.types import OpenFile
+from .plugins.registry import Plugins
 from .replay import replay
 from .steps import Steps
 from .workflow import Workflow

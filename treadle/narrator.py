@@ -16,7 +16,7 @@ from .conversation import Conversations
 from .db import Database
 from .errors import NotFound, StorageError
 from .feed import Feed
-from .plugins import Plugins
+from .plugins.registry import Plugins
 from .tasks import Tasks
 from .workflow import Broken
 

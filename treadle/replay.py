@@ -17,8 +17,8 @@ from weakref import WeakKeyDictionary
 
 from .drawing import WORKS, Approve, Drawing, Export, Show, Step, Stored
 from .errors import InvalidAnswer, NotFound, PluginError
-from .fields import OpenFile, references
-from .fields_parse import prepare
+from .fields.parse import prepare
+from .fields.types import OpenFile, references
 from .text import storable
 from .ui import Halt, Ui
 from .worker import GIVE_UP_S, Call, Ended, Overdue, blame, folder_of, shown

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from .answers import fields_of, pending, proposals
 from .clock import Clock
 from .db import Database
 from .drawing import Drawing, Step
@@ -14,10 +13,11 @@ from .drawings import Changed, Drawings
 from .errors import NotFound
 from .facts import told
 from .feed import Feed
-from .fields_spec import SECRET, Secret
+from .fields.answers import fields_of, pending, proposals
+from .fields.secrets import Secrets
+from .fields.spec import SECRET, Secret
 from .files import File, Files
-from .plugins import Plugins
-from .secrets import Secrets
+from .plugins.registry import Plugins
 from .steps import Steps
 from .text import one_line
 from .workflow import Broken, Workflow

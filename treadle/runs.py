@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from .advance import Advancing
-from .answers import Answers, Given, accept, same
 from .drawing import Step
 from .errors import Conflict, NotFound
 from .facts import summary
+from .fields.answers import Answers, Given, accept, same
 from .run import Run, RunView, new_owner
 from .text import one_line
 from .workflow import Workflow

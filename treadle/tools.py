@@ -14,7 +14,7 @@ from .conversation import Place
 from .drawing import WORKS
 from .errors import InvalidAnswer, NotFound, TreadleError
 from .feed import Feed
-from .plugins import Plugins
+from .plugins.registry import Plugins
 from .runs import Runs
 from .text import one_line
 from .workflow import Tool

@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 from . import calls
 from .drawing import Approve, Drawing, Executor, Export, Kind, Show, Step, Stored, Work
 from .errors import InvalidAnswer, NotFound
-from .fields import LABEL_LENGTH, OpenFile, Question, Upload, choice, field, form
+from .fields.types import LABEL_LENGTH, OpenFile, Question, Upload, choice, field, form
 from .files import File
 from .results import Results
 from .shows import check as check_shown

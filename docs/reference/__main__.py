@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 import treadle
 from treadle.config import ROOT, Settings
-from treadle.fields import field
+from treadle.fields.types import field
 
 from .words import AFTER_TYPES, CONTROLS, ENVIRONMENT, GIVEN, HELP, MEMBERS, PAGES, SET, SETTINGS, Entries
 
@@ -71,8 +71,9 @@ def _told(name: str, thing: Any) -> str:
     """Its docstring; of a NewType, which has none, the comment behind it."""
     if not isinstance(thing, NewType):
         return _doc(thing)
-    found = re.search(rf"^{name} = NewType\(.*\)  # (.+)$", (ROOT / "treadle" / "fields.py").read_text(), re.M)
-    assert found is not None, f"{name} has no comment behind it in fields.py"
+    types = (ROOT / "treadle" / "fields" / "types.py").read_text()
+    found = re.search(rf"^{name} = NewType\(.*\)  # (.+)$", types, re.M)
+    assert found is not None, f"{name} has no comment behind it in types.py"
     return f"{found[1][0].upper()}{found[1][1:]}. The answer is a `str`."
 
 

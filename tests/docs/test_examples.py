@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.docs.blocks import outcomes, plugins, save
-from treadle.checking import check
 from treadle.config import Settings
-from treadle.plugins import Plugins
+from treadle.plugins.checking import check
+from treadle.plugins.registry import Plugins
 
 EXAMPLES = [block for block in plugins() if not block.name.startswith("_")]
 

@@ -11,11 +11,11 @@ import pytest
 
 from tests.docs.blocks import DOCS, PAGES, Block, blocks, name_of
 from tests.harness import NOWHERE
-from treadle.checking import check
 from treadle.cli import main
 from treadle.config import Settings
-from treadle.plugins import Plugins
-from treadle.plugins_folders import plugin_files
+from treadle.plugins.checking import check
+from treadle.plugins.folders import plugin_files
+from treadle.plugins.registry import Plugins
 
 COMMANDS = [(page, line) for page in PAGES if page.parent.name != "tutorial" for block in blocks(page)
             if block.language == "sh" for line in block.code.splitlines() if line.startswith("python server.py")]

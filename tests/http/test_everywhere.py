@@ -254,7 +254,7 @@ async def four(tmp_path, ollama):
 
 def shipped():
     """The names of all workflows in plugins/."""
-    from treadle.plugins import Plugins
+    from treadle.plugins.registry import Plugins
 
     plugins = Plugins(Settings())
     plugins.load()

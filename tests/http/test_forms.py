@@ -9,7 +9,7 @@ from tests.every import GOOD, plugins_at
 from tests.harness import HX
 from tests.partials import parse
 from treadle.config import Settings
-from treadle.secrets import Secrets
+from treadle.fields.secrets import Secrets
 
 NEW = "/runs/new/every"
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.browsing import form_to, submit
 from tests.harness import until
-from treadle import plugins_code
 from treadle.config import Settings
 from treadle.core import Core
+from treadle.plugins import code as plugins_code
 
 WAITING = '''import time
 from pathlib import Path

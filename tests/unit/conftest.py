@@ -9,10 +9,10 @@ from tests.trips import plugins_at
 from treadle.config import Settings
 from treadle.db import Database
 from treadle.feed import Feed
+from treadle.fields.secrets import Secrets
 from treadle.files import Files
-from treadle.plugins import Plugins
+from treadle.plugins.registry import Plugins
 from treadle.runs import Runs
-from treadle.secrets import Secrets
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from treadle.checking import check
 from treadle.config import Settings
-from treadle.plugins import Plugins
+from treadle.plugins.checking import check
+from treadle.plugins.registry import Plugins
 
 GOOD = '''from treadle import workflow, tool, page
 

@@ -13,7 +13,7 @@ from treadle.conversation import Conversations, Place
 from treadle.db import Database
 from treadle.feed import Feed
 from treadle.llm import WINDOW
-from treadle.plugins import Plugins
+from treadle.plugins.registry import Plugins
 
 CRAWL = '''
 from treadle import workflow

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.harness import soak
 from treadle.errors import InvalidAnswer, NotFound
-from treadle.fields import WHOLE_LIMIT, FileId, LongText, Upload, field, file_ids
+from treadle.fields.types import WHOLE_LIMIT, FileId, LongText, Upload, field, file_ids
 
 
 def refusal(spec, *raw):

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from tests.harness import soak
 from treadle.errors import InvalidAnswer
-from treadle.fields import (
+from treadle.fields.types import (
     Accept,
     FileId,
     Json,

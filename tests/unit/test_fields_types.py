@@ -17,7 +17,7 @@ from pydantic import AfterValidator, Field, PositiveInt, StringConstraints
 
 from tests.harness import soak
 from treadle.errors import InvalidAnswer
-from treadle.fields import (
+from treadle.fields.types import (
     LABEL_LENGTH,
     Accept,
     Email,

@@ -7,7 +7,7 @@ import pytest
 from tests.partials import parse
 from treadle.drawing import Drawing, Step, Work
 from treadle.drawings import Changed
-from treadle.jobs import Live
+from treadle.jobs.engine import Live
 from treadle.run import Run, RunView
 from treadle.web.components.jobs import Item, JobCard, Seen, left, reason, span, table_of
 from treadle.web.components.steps import Drawn, heading, named

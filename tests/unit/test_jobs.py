@@ -11,8 +11,8 @@ from tests import working
 from tests.harness import free_port, until
 from tests.working import Fleet
 from treadle.drawing import Work
-from treadle.jobs import Jobs
-from treadle.jobs_cluster import Cluster
+from treadle.jobs.cluster import Cluster
+from treadle.jobs.engine import Jobs
 from treadle.llm import Llm
 from treadle.tasks import Tasks
 from treadle.text import hide

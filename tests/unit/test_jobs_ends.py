@@ -10,7 +10,7 @@ from tests import working
 from tests.harness import until
 from tests.working import Fleet
 from treadle.errors import Conflict, NotFound
-from treadle.jobs import Jobs
+from treadle.jobs.engine import Jobs
 from treadle.llm import Llm
 from treadle.tasks import Tasks
 

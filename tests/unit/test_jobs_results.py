@@ -15,9 +15,9 @@ import pytest
 from tests import working
 from treadle.calls import reader, shape
 from treadle.files import File, FileId
-from treadle.jobs_calls import call
-from treadle.jobs_results import Unstorable, encode, read_frame
-from treadle.progress import LINE_LENGTH, LINES, Progress, Said, Stopped
+from treadle.jobs.calls import call
+from treadle.jobs.progress import LINE_LENGTH, LINES, Progress, Said, Stopped
+from treadle.jobs.results import Unstorable, encode, read_frame
 
 
 class Colour(Enum):
@@ -178,7 +178,7 @@ def test_a_log_holds_its_last_lines_and_no_long_ones():
 
 def test_to_a_cluster_the_bytes_of_a_file_travel_along(tmp_path, monkeypatch):
     cloudpickle = pytest.importorskip("cloudpickle")
-    from treadle.jobs_cluster import packed
+    from treadle.jobs.cluster import packed
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     (tmp_path / "here").write_text("words")

@@ -11,7 +11,7 @@ from treadle.db import Database
 from treadle.errors import NotFound, PluginError, StorageError
 from treadle.feed import Feed
 from treadle.narrator import Narrator
-from treadle.plugins import Plugins
+from treadle.plugins.registry import Plugins
 from treadle.tasks import Tasks
 from treadle.workflow import Broken
 

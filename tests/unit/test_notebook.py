@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from treadle.checking import check
 from treadle.config import Settings
 from treadle.errors import Refused
 from treadle.importers.notebook import translate
-from treadle.plugins import Plugins
+from treadle.plugins.checking import check
+from treadle.plugins.registry import Plugins
 from treadle.shows import Code
 
 BOOKS = Path(__file__).parent.parent / "notebooks"

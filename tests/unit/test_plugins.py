@@ -13,7 +13,7 @@ from tests.harness import until_now
 from tests.play import play
 from treadle.config import ROOT, Settings
 from treadle.errors import PluginError
-from treadle.plugins import HOME, RESERVED, Broken, Plugins, Workflow
+from treadle.plugins.registry import HOME, RESERVED, Broken, Plugins, Workflow
 
 PLUGIN = """from treadle import workflow
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.play import play
-from treadle import plugins_code
 from treadle.config import Settings
 from treadle.errors import NotFound, PluginError
-from treadle.plugins import Broken, Plugins
+from treadle.plugins import code as plugins_code
+from treadle.plugins.registry import Broken, Plugins
 
 GREETING = '''from treadle import workflow
 from ._words import WORD
@@ -149,7 +149,7 @@ async def test_a_file_that_did_not_change_is_not_imported_again(folder, capsys):
 
 
 async def test_memory_holds_only_so_many_versions_that_no_run_began_with(folder, monkeypatch):
-    monkeypatch.setattr("treadle.plugins.VERSIONS_KEPT", 2)
+    monkeypatch.setattr("treadle.plugins.registry.VERSIONS_KEPT", 2)
     plugins = load(folder)
     first = plugins.get("hello").code
     for number in range(4):

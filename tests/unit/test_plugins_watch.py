@@ -10,11 +10,11 @@ import pytest
 
 from tests.clock import ManualClock
 from tests.harness import until
-from treadle import plugins_folders
 from treadle.config import Settings
 from treadle.errors import MissingPackage
-from treadle.plugins import Broken, Plugins
-from treadle.plugins_watch import POLL_S, Watch
+from treadle.plugins import folders as plugins_folders
+from treadle.plugins.registry import Broken, Plugins
+from treadle.plugins.watch import POLL_S, Watch
 from treadle.tasks import Tasks
 
 HELLO = '''from treadle import workflow

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.harness import soak
 from tests.play import declared, done, draw, exports, play, shown, steps
 from treadle.errors import NotFound
-from treadle.fields import FileId, Upload
+from treadle.fields.types import FileId, Upload
 from treadle.replay import Export, Show, Step, replay
 from treadle.shows import Table
 from treadle.ui import slug_of

@@ -7,7 +7,7 @@ import pytest
 
 from tests.play import SOON, done, draw, exports, failing, line_of, shown
 from treadle.errors import InvalidAnswer, PluginError
-from treadle.fields import LongText
+from treadle.fields.types import LongText
 from treadle.replay import run_check
 from treadle.shows import Table
 

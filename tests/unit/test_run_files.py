@@ -17,9 +17,9 @@ from treadle.archive_files import SavedRuns
 from treadle.db import Database
 from treadle.errors import InvalidAnswer
 from treadle.feed import Feed
+from treadle.fields.secrets import SECRET
 from treadle.files import Files
 from treadle.importers import run_file
-from treadle.secrets import SECRET
 
 LIVE = st.sampled_from(["done", "failed", "stopped"])
 TEXT = st.text(max_size=20)

@@ -8,11 +8,11 @@ import stat
 import pytest
 
 from treadle import logs
-from treadle.answers import accept, hold, pending, same
 from treadle.drawing import Step
 from treadle.errors import InvalidAnswer, NotFound, StartError, StorageError
-from treadle.fields import Secret, field, form
-from treadle.secrets import GONE, Secrets
+from treadle.fields.answers import accept, hold, pending, same
+from treadle.fields.secrets import GONE, Secrets
+from treadle.fields.types import Secret, field, form
 
 
 def asking(spec, *, default=None, check=None) -> Step:
@@ -89,8 +89,8 @@ async def test_a_disk_that_refuses_is_said_and_a_damaged_file_keeps_the_server_f
 
 
 async def test_the_validators_of_a_form_are_ended_after_their_time(files, secrets, monkeypatch):
-    from treadle import answers
     from treadle.errors import PluginError
+    from treadle.fields import answers
 
     monkeypatch.setattr(answers, "CHECK_DEADLINE_S", 0.05)
     with pytest.raises(PluginError, match=r"The checks of 'Key' took longer than 0\.05 s"):

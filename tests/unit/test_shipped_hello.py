@@ -5,7 +5,7 @@ import pytest
 from tests.play import exports, play, shown
 from treadle.config import ROOT, Settings
 from treadle.errors import InvalidAnswer
-from treadle.plugins import Plugins
+from treadle.plugins.registry import Plugins
 from treadle.workflow import Workflow
 
 

@@ -12,7 +12,7 @@ LOADS = """
 import json, sys
 import server, treadle.core, treadle.web.app
 from treadle.config import Settings
-from treadle.plugins import Plugins
+from treadle.plugins.registry import Plugins
 before = set(sys.modules)
 plugins = Plugins(Settings())
 plugins.load()

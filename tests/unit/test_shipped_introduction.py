@@ -4,7 +4,7 @@ import pytest
 
 from tests.play import exports, play, shown, steps
 from treadle.config import ROOT, Settings
-from treadle.plugins import Plugins
+from treadle.plugins.registry import Plugins
 from treadle.replay import Step
 from treadle.workflow import Workflow
 

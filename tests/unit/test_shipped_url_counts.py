@@ -13,9 +13,9 @@ import pytest
 from tests.play import exports, play, shown
 from treadle.config import ROOT, Settings
 from treadle.errors import InvalidAnswer
-from treadle.fields import FileId
+from treadle.fields.types import FileId
 from treadle.files import File
-from treadle.plugins import Plugins
+from treadle.plugins.registry import Plugins
 from treadle.shows import Table
 from treadle.workflow import Workflow
 

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from tests.play import declared
-from treadle.progress import Progress
+from treadle.jobs.progress import Progress
 from treadle.workflow import HOME, page, showable, tool, workflow
 
 

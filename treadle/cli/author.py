@@ -94,8 +94,8 @@ def _named(settings: Settings, plugin: str) -> list[Path]:
 
 def check(settings: Settings, plugin: str) -> int:
     """Name each problem of the plugins in one line. The exit code is 1 where there is one."""
-    from ..checking import check as problems_of
-    from ..plugins import Plugins
+    from ..plugins.checking import check as problems_of
+    from ..plugins.registry import Plugins
 
     only = [path.name for path in _named(settings, plugin)] if plugin else []
     with redirect_stdout(sys.stderr):  # a plugin may print

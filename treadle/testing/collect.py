@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ..config import Settings
-from ..plugins_code import read
+from ..plugins.code import read
 
 HELPERS = ("_", ".", "xx_", "test_", "conftest")  # how the names begin of files that are no plugin
 

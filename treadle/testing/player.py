@@ -16,15 +16,15 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ..answers import fields_of, file_step
 from ..clock import Clock
 from ..commands import key_text, settled, typed
 from ..config import Settings
 from ..core import Core
 from ..drawing import WORKS, Export, Show, Step
 from ..errors import ModelError, TreadleError
+from ..fields.answers import fields_of, file_step
 from ..llm import Piece
-from ..plugins import Plugins
+from ..plugins.registry import Plugins
 from ..replay import replay
 from ..runs import RunView, new_owner
 from ..shows.exports import ending, make

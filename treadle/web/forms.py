@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from ..errors import Refused, TooLarge
-from ..fields_parse import refused
+from ..fields.parse import refused
 from ..files import Files, Sink, clean_name, megabytes
 from ..runs import Answers
 

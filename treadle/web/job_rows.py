@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from ..core import Core
 from ..drawing import WORKS, Step
 from ..errors import NotFound
-from ..jobs import Live
-from ..jobs_llm import WAITS
+from ..jobs.engine import Live
+from ..jobs.llm import WAITS
 from ..runs import RunView
 from .components.bell import Line
 from .components.jobs import FAILED, NEWEST, Item, Seen

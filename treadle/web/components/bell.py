@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from fasthtml.common import NotStr
 
-from ...jobs import JobLine
+from ...jobs.engine import JobLine
 from ...runs import Run
 from .icons import icon
 from .jobs import POLL, counted, left, reason, span

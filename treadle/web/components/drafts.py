@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from ...drafts import Draft
+from ...fields.drafts import Draft
 
 NONE = "No model is ready, so there is no draft. Write your own."
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from html import escape
 from typing import Any
 
-from ...fields import FieldSpec, Secret
+from ...fields.types import FieldSpec, Secret
 from ...files import File, megabytes
 from .icons import icon
 from .shows import prose

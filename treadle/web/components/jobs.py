@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from ...drawing import Step, Work
 from ...files import File, megabytes
-from ...jobs import Live
+from ...jobs.engine import Live
 from ...runs import Run, RunView
 from ...shows import Table
 from .faults import JobReport

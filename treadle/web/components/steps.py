@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from html import escape
 from urllib.parse import quote
 
-from ...answers import fields_of, proposals
-from ...drafts import Draft, Drafts
 from ...errors import PluginError
-from ...fields import FormSpec, Secret
+from ...fields.answers import fields_of, proposals
+from ...fields.drafts import Draft, Drafts
+from ...fields.types import FormSpec, Secret
 from ...files import File, megabytes
 from ...replay import Step
 from ...runs import Run, RunView, summary

@@ -9,7 +9,7 @@ from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ...errors import NotFound
-from ...plugins import RESERVED
+from ...plugins.registry import RESERVED
 from ...workflow import HOME, Broken, Page
 from ..components import shell
 from ..components.faults import BrokenPage

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from ...answers import fields_of, file_step, hold
 from ...errors import Conflict, InvalidAnswer, NotFound, PluginError
-from ...fields_form import many_refused
+from ...fields.answers import fields_of, file_step, hold
+from ...fields.form import many_refused
 from ...files import megabytes
 from ...replay import Export, Step
 from ...runs import Answers, Run, RunView, new_owner

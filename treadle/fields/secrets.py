@@ -9,9 +9,9 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
-from .errors import NotFound, StartError, StorageError
-from .fields_spec import SECRET, Secret, references
-from .text import hide
+from ..errors import NotFound, StartError, StorageError
+from ..text import hide
+from .spec import SECRET, Secret, references
 
 SHORTEST = 6  # characters of a secret that is looked for in texts; what is shorter is in every other word
 HELD = 100

@@ -19,27 +19,27 @@ from typing import Any, TypeVar
 
 from loguru import logger
 
-from .calls import inner, item_digests
-from .clock import Clock
-from .config import Settings
-from .db import Database
-from .drawing import Step
-from .errors import Conflict, NotFound, StorageError, TreadleError
-from .feed import Feed
-from .files import Files
-from .jobs_calls import speaking
-from .jobs_executors import Executors
-from .jobs_items import DEATHS, DIED, Items, insert
-from .jobs_llm import Messages, answer
-from .jobs_results import Result, Unstorable
-from .jobs_run import Calls
-from .llm import Llm
+from ..calls import inner, item_digests
+from ..clock import Clock
+from ..config import Settings
+from ..db import Database
+from ..drawing import Step
+from ..errors import Conflict, NotFound, StorageError, TreadleError
+from ..feed import Feed
+from ..files import Files
+from ..llm import Llm
+from ..tasks import Tasks
+from ..text import without_secrets
+from ..worker import folder_of
+from ..workflow import Workflow
+from .calls import speaking
+from .executors import Executors
+from .items import DEATHS, DIED, Items, insert
+from .llm import Messages, answer
 from .progress import Said
-from .tasks import Tasks
-from .text import without_secrets
+from .results import Result, Unstorable
+from .run import Calls
 from .watchdog import Watchdog
-from .worker import folder_of
-from .workflow import Workflow
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
-from .errors import InvalidAnswer
-from .text import deeper, one_line, storable
+from ..errors import InvalidAnswer
+from ..text import deeper, one_line, storable
 
 QUOTED = 60  # characters of an answer that a refusal repeats
 LEVELS = 100  # of JSON that is nested, as it is typed

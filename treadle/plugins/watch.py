@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from loguru import logger
 
-from .clock import Clock
-from .db import Database
-from .feed import Feed
-from .plugins import Plugins
-from .plugins_code import sweep
-from .tasks import Tasks
-from .workflow import Workflow
+from ..clock import Clock
+from ..db import Database
+from ..feed import Feed
+from ..tasks import Tasks
+from ..workflow import Workflow
+from .code import sweep
+from .registry import Plugins
 
 POLL_S = 0.2  # between two looks at the files; loaded is what two of them found alike
 ROW = "plugins"  # of the settings: by address, what stood there and the rev since when

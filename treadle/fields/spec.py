@@ -12,11 +12,11 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal
 
-from . import fields_parse as read
-from .errors import InvalidAnswer, NotFound
-from .fields_parse import QUOTED, WHOLE_LIMIT, refused
-from .files import FileId, megabytes
-from .text import one_line, storable
+from ..errors import InvalidAnswer, NotFound
+from ..files import FileId, megabytes
+from ..text import one_line, storable
+from . import parse as read
+from .parse import QUOTED, WHOLE_LIMIT, refused
 
 OpenFile = Callable[[str], Any]  # the file or the secret of an id; raises `NotFound`
 Raw = Sequence[str | FileId]

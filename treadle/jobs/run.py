@@ -6,13 +6,13 @@ import asyncio
 import inspect
 from typing import Any
 
-from .calls import inner
-from .clock import Clock
-from .drawing import Work
-from .jobs_calls import Over, call_here, failed
-from .jobs_executors import Executors
-from .jobs_results import Result, encode
+from ..calls import inner
+from ..clock import Clock
+from ..drawing import Work
+from .calls import Over, call_here, failed
+from .executors import Executors
 from .progress import Said
+from .results import Result, encode
 
 PAUSE_S, PAUSE_MOST_S = 1.0, 60.0  # before the first further try; doubled for each one after it
 BROKEN = "The process that ran it was ended from outside, or ran out of memory."

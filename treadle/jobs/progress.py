@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from .text import storable
+from ..text import storable
 
 LINES = 200        # of a log are kept, the last ones
 LINE_LENGTH = 500  # characters of one that are

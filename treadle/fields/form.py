@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from . import fields_parse as read
-from .errors import InvalidAnswer
-from .fields_parse import QUOTED, refused
-from .fields_spec import FieldSpec, OpenFile, Raw
-from .text import one_line, storable
+from ..errors import InvalidAnswer
+from ..text import one_line, storable
+from . import parse as read
+from .parse import QUOTED, refused
+from .spec import FieldSpec, OpenFile, Raw
 
 
 @dataclass(frozen=True)

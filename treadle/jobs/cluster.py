@@ -18,13 +18,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .calls import inner
-from .files import File, FileId
-from .jobs_calls import call
-from .jobs_results import Result
-from .plugins_code import PACKAGE
+from ..calls import inner
+from ..files import File, FileId
+from ..plugins.code import PACKAGE
+from ..workflow import Tool
+from .calls import call
 from .progress import Said
-from .workflow import Tool
+from .results import Result
 
 CONNECT_S = 5.0  # seconds one try to reach the scheduler may take
 PING_S = 2.0     # between two pings while something runs

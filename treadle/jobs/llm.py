@@ -7,11 +7,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Any
 
-from .errors import ModelError, OllamaDown
-from .jobs_results import LIMIT, Result, adapter
-from .llm import Llm
+from ..errors import ModelError, OllamaDown
+from ..llm import Llm
+from ..text import one_line, storable
 from .progress import Said
-from .text import one_line, storable
+from .results import LIMIT, Result, adapter
 
 WAITS = "Waiting for a model"
 WRITES = "The model writes: {} characters"

@@ -7,13 +7,13 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
 
-from .context import Context
-from .drawing import Step
-from .errors import Conflict, ModelError
-from .llm import Llm
-from .runs import Runs, RunView
-from .tasks import Tasks
-from .text import storable
+from ..context import Context
+from ..drawing import Step
+from ..errors import Conflict, ModelError
+from ..llm import Llm
+from ..runs import Runs, RunView
+from ..tasks import Tasks
+from ..text import storable
 
 MOST = 50  # drafts that are remembered
 LENGTH = 100_000  # characters of one

@@ -13,12 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NewType
 
-from .errors import InvalidAnswer
-from .fields_form import FormSpec, Question
-from .fields_parse import WHOLE_LIMIT
-from .fields_spec import FieldSpec, Kind, OpenFile, Secret, constraints, file_ids, references
-from .files import FileId
-from .text import one_line, storable
+from ..errors import InvalidAnswer
+from ..files import FileId
+from ..text import one_line, storable
+from .form import FormSpec, Question
+from .parse import WHOLE_LIMIT
+from .spec import FieldSpec, Kind, OpenFile, Secret, constraints, file_ids, references
 
 __all__ = ["LABEL_LENGTH", "WHOLE_LIMIT", "Accept", "Email", "FieldSpec", "FileId", "FormSpec", "Json", "LongText",
            "Markdown", "OpenFile", "Question", "Range", "Secret", "Upload", "Url", "choice", "field", "file_ids",

@@ -17,9 +17,9 @@ from types import FrameType
 
 from loguru import logger
 
+from ..threads import THREADS
+from ..worker import shown
 from .progress import Said
-from .threads import THREADS
-from .worker import shown
 
 LOOK_S = 0.05    # between two looks
 WINDOW = 20      # looks that are judged together

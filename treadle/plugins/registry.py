@@ -18,12 +18,12 @@ from pathlib import Path
 
 from loguru import logger
 
-from . import plugins_code
-from .config import Settings
-from .errors import MissingPackage, NotFound, PluginError, StorageError
-from .plugins_folders import plugin_files, signature
-from .worker import Call, Overdue, blame, shown
-from .workflow import HOME, Broken, Tool, Workflow
+from ..config import Settings
+from ..errors import MissingPackage, NotFound, PluginError, StorageError
+from ..worker import Call, Overdue, blame, shown
+from ..workflow import HOME, Broken, Tool, Workflow
+from . import code as plugins_code
+from .folders import plugin_files, signature
 
 IMPORT_DEADLINE_S = 10.0  # seconds one file may take to be imported
 VERSIONS_KEPT = 50  # in memory, of those that no run has begun with

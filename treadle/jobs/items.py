@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from .db import Database
-from .files import Files
-from .jobs_results import Result
-from .text import without_secrets
+from ..db import Database
+from ..files import Files
+from ..text import without_secrets
+from .results import Result
 
 SLICE = 50_000  # bytes of rows read or written before others get their turn
 DEATHS = 3      # of the server, and what ran at all of them is held to be the reason

@@ -8,14 +8,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from .drawing import Step
-from .errors import InvalidAnswer, NotFound, PluginError
-from .fields import FieldSpec, FileId, FormSpec, Secret, references
-from .fields_spec import SECRET
-from .files import File, Files
-from .replay import CHECK_DEADLINE_S, run_check
+from ..drawing import Step
+from ..errors import InvalidAnswer, NotFound, PluginError
+from ..files import File, Files
+from ..replay import CHECK_DEADLINE_S, run_check
+from ..worker import Call, Overdue, blame, folder_of, shown
 from .secrets import Secrets
-from .worker import Call, Overdue, blame, folder_of, shown
+from .spec import SECRET
+from .types import FieldSpec, FileId, FormSpec, Secret, references
 
 Answers = dict[str, list[str | FileId]]
 

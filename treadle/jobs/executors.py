@@ -12,14 +12,14 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from .jobs_calls import Over, call
-from .jobs_results import Result
+from ..threads import THREADS
+from .calls import Over, call
 from .progress import Said
-from .threads import THREADS
+from .results import Result
 
 if TYPE_CHECKING:
-    from .jobs_cluster import Cluster
-    from .jobs_processes import Processes
+    from .cluster import Cluster
+    from .processes import Processes
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ class Executors:
         self._given_up = 0  # calls that nobody waits for any more, and that hold their workers
         self._cluster: Cluster | None = None
         if cluster:
-            from .jobs_cluster import Cluster
+            from .cluster import Cluster
 
             self._cluster = Cluster(cluster)
 
@@ -51,8 +51,8 @@ class Executors:
         """Wait until a call could begin at once, so that its limit of time counts what it takes itself."""
         if on == "process":
             await self._room.acquire()
-            if "treadle.jobs_processes" not in sys.modules:
-                await self.in_thread(import_module, "treadle.jobs_processes")
+            if "treadle.jobs.processes" not in sys.modules:
+                await self.in_thread(import_module, "treadle.jobs.processes")
         elif on == "cluster" and self._cluster is not None:
             said.text = said.text if self._cluster.is_there else WAITS
             await self._cluster.ready(self.in_thread)
@@ -72,7 +72,7 @@ class Executors:
         return await self._process(fn, args, said, over, alone)
 
     async def _process(self, fn: Any, args: tuple[Any, ...], said: Said, over: Over, alone: bool) -> Result:
-        from .jobs_processes import Processes, packed
+        from .processes import Processes, packed
 
         loop, pool, future, slot = asyncio.get_running_loop(), self._pool, None, 0
         try:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from .calls import inner
-from .errors import MissingPackage
-from .jobs_results import Result, Unstorable, encode, given
+from ..calls import inner
+from ..errors import MissingPackage
+from ..worker import blame, folder_of
 from .progress import Progress, Said, Stopped, printed
-from .worker import blame, folder_of
+from .results import Result, Unstorable, encode, given
 
 speaking: dict[int, Said] = {}  # by the id of a thread, what its call speaks to
 UNKNOWN = os.sep + "\0"  # the folder of no file

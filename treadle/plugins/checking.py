@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from .errors import NotFound, PluginError
-from .files import File
-from .plugins import Plugins
-from .replay import replay
-from .workflow import Broken, Page, Workflow
+from ..errors import NotFound, PluginError
+from ..files import File
+from ..replay import replay
+from ..workflow import Broken, Page, Workflow
+from .registry import Plugins
 
 
 class Problem(NamedTuple):

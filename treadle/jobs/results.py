@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
-from .calls import shape
-from .files import File, megabytes
+from ..calls import shape
+from ..files import File, megabytes
+from ..text import STORED_LEVELS, deeper, one_line, storable
 from .progress import Progress
-from .text import STORED_LEVELS, deeper, one_line, storable
 
 LIMIT = 1_000_000         # bytes of JSON in one row
 ROWS_LIMIT = 100_000_000  # bytes of a long list

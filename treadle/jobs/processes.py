@@ -22,11 +22,11 @@ from multiprocessing import connection
 from operator import attrgetter
 from typing import Any
 
-from .calls import inner
-from .jobs_calls import Over, call
-from .jobs_results import Result
-from .plugins_code import install_finder
+from ..calls import inner
+from ..plugins.code import install_finder
+from .calls import Over, call
 from .progress import Said
+from .results import Result
 
 TELL_S = 0.1   # seconds between two reports of a worker
 CALLS = 4_096  # at a time in one pool
