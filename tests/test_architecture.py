@@ -28,7 +28,7 @@ LAYERS = [
     "jobs.progress", "fields.parse", "fields.spec", "fields.form", "fields.types", "fields.secrets", "calls", "results",
     "drawing", "threads", "worker", "shows", "workflow", "ui", "replay", "steps", "plugins.code",
     "jobs.results", "jobs.calls", "jobs.cluster", "jobs.processes", "jobs.executors", "jobs.run", "jobs.items",
-    "jobs.llm", "jobs.watchdog", "jobs.engine", "plugins.folders", "plugins.registry", "plugins.watch",
+    "jobs.llm", "jobs.watchdog", "jobs.engine", "plugins.folders", "plugins.declared", "plugins.registry", "plugins.watch",
     "plugins.checking", "fields.answers", "facts", "drawings", "run", "advance", "runs", "importers", "archive_files",
     "archive", "commands", "conversation", "narrator", "tools", "context", "fields.drafts", "replies", "core",
     "testing", "cli",
@@ -124,7 +124,7 @@ def code_lines(path: Path) -> int:
 
 # What one reads to understand Treadle is the spine. Beside it stand parts that each do one thing, with a budget of
 # their own.
-BUDGETS = {("jobs",): 1_300, ("fields",): 1_000, ("plugins",): 600, ("archive", "archive_files"): 350,
+BUDGETS = {("jobs",): 1_300, ("fields",): 1_000, ("plugins",): 650, ("archive", "archive_files"): 350,
            ("commands", "tools"): 350}
 SPINE = 3_300
 

@@ -22,7 +22,7 @@ from .fields.types import OpenFile, references
 from .text import storable
 from .ui import Halt, Ui
 from .worker import GIVE_UP_S, Call, Ended, Overdue, blame, folder_of, shown
-from .workflow import Author, Workflow
+from .workflow import Author, Late, Workflow
 
 __all__ = ["Approve", "Drawing", "Export", "Show", "Step", "Stored", "Ui", "replay", "run_check"]
 
@@ -113,16 +113,20 @@ _overdue: WeakKeyDictionary[Author, tuple[PluginError, float]] = WeakKeyDictiona
 _running: dict[Author, asyncio.Task[Drawing]] = {}
 
 
-async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: OpenFile, twice: bool = False,
-                 deadline_s: float = DEADLINE_S, give_up_s: float = GIVE_UP_S) -> Drawing:
+async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: OpenFile, seal: bytes = b"",
+                 twice: bool = False, deadline_s: float = DEADLINE_S, give_up_s: float = GIVE_UP_S) -> Drawing:
     """Draw a run. An author's error comes as `Drawing.error`, with what was drawn before it.
 
-    `open_file` is called here, on the loop, never in the thread. `twice`: replay twice and compare. A version that is
+    `open_file` is called here, on the loop, never in the thread. `seal`: the key of the digests of what is called after a
+    secret was given. `twice`: replay twice and compare. A version that is
     not done after `deadline_s` is not replayed again for `AGAIN_S`, and where its thread does not end within
     `give_up_s` more, not until its file changes. One replay of a workflow runs at a time. Cancelling
     leaves it to its deadline.
     """
-    await _prepare(workflow, stored)
+    try:
+        await _prepare(workflow, stored)
+    except PluginError as error:
+        return Drawing(error=error)
     while (other := _running.get(workflow.fn)) is not None:
         await asyncio.wait({other})
     late, until = _overdue.get(workflow.fn, (None, 0.0))
@@ -134,14 +138,19 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
             files[id] = open_file(id)
         except NotFound:
             continue  # the question is asked again
-    task = asyncio.create_task(_replay(workflow, stored, files, twice, deadline_s, give_up_s))
+    task = asyncio.create_task(_replay(workflow, stored, files, seal, twice, deadline_s, give_up_s))
     _running[workflow.fn] = task
     task.add_done_callback(lambda _: _running.pop(workflow.fn, None))
     return await asyncio.shield(task)
 
 
 async def _prepare(workflow: Workflow, stored: Sequence[Stored]) -> None:
-    """Where a workflow will need pydantic, it is imported before its time begins: that may take a second."""
+    """Import the workflow where that was left for now, and pydantic where it will need that, before its time begins.
+
+    Raises `PluginError` for a file that cannot be imported any more.
+    """
+    if isinstance(workflow.fn, Late) and not workflow.fn.imported:
+        await asyncio.to_thread(workflow.fn.load)
     if "pydantic" not in sys.modules and (code := getattr(workflow.fn, "__code__", None)) is not None:
         known = workflow.fn.__globals__
         annotated = any(get_origin(known.get(name)) is Annotated for name in code.co_names)
@@ -149,7 +158,7 @@ async def _prepare(workflow: Workflow, stored: Sequence[Stored]) -> None:
             await asyncio.to_thread(prepare)
 
 
-async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str, Any], twice: bool,
+async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str, Any], seal: bytes, twice: bool,
                   deadline_s: float, give_up_s: float) -> Drawing:
     folder = folder_of(workflow.fn)
 
@@ -158,7 +167,7 @@ async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str,
             raise NotFound("This file is gone.")
         return files[id]
 
-    uis = [Ui(stored, open_file, traced=twice) for _ in range(2 if twice else 1)]
+    uis = [Ui(stored, open_file, seal=seal, traced=twice) for _ in range(2 if twice else 1)]
 
     def work() -> Drawing:
         drawing = _play(workflow, uis[0], folder)

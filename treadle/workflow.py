@@ -17,6 +17,31 @@ from .text import one_line, storable
 
 Author = Callable[..., Coroutine[Any, Any, Any]]  # an author's `async def name(ui)`
 
+
+
+class Late:
+    """The function of a workflow whose file is imported when it first runs. `load` may raise `PluginError`."""
+
+    def __init__(self, load: Callable[[], Author]) -> None:
+        self._load = load
+        self._fn: Author | None = None
+
+    @property
+    def imported(self) -> bool:
+        return self._fn is not None
+
+    def load(self) -> Author:
+        """Import it now. May take as long as an import may; not for the event loop."""
+        self._fn = self._fn or self._load()
+        return self._fn
+
+    def __call__(self, ui: Any) -> Coroutine[Any, Any, Any]:
+        return self.load()(ui)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.load(), name)
+
+
 NEED = re.compile(r"network(: ?[\w.*:-]+)?|files|model")
 INPUT = "Input"  # the label of the form of a tool's parameters
 

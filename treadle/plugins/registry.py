@@ -11,7 +11,8 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +22,14 @@ from loguru import logger
 from ..config import Settings
 from ..errors import MissingPackage, NotFound, PluginError, StorageError
 from ..worker import Call, Overdue, blame, shown
-from ..workflow import HOME, Broken, Tool, Workflow
+from ..workflow import HOME, Author, Broken, Tool, Workflow
 from . import code as plugins_code
+from . import declared
 from .folders import plugin_files, signature
 
 IMPORT_DEADLINE_S = 10.0  # seconds one file may take to be imported
 VERSIONS_KEPT = 50  # in memory, of those that no run has begun with
+_IMPORTS = threading.Lock()  # one at a time: each keeps what all of us have
 RESERVED = frozenset({"home", "redirect", "events", "chat", "runs", "jobs", "files", "frame", "api", "login", "docs",
                       "static", "model"})
 
@@ -39,11 +42,13 @@ class Plugins:
 
     def __init__(self, settings: Settings) -> None:
         self.folders = tuple(dict.fromkeys(path.absolute() for path in (settings.plugins, *settings.more_plugins)))
-        self.code_folder = settings.data / "code"
+        self.code_folder, self._file = settings.data / "code", settings.data / "plugins.json"
         self._all: list[Workflow | Broken] = []
         self._by_endpoint: dict[str, Workflow | Broken] = {}
         self._newest: dict[str, Workflow] = {}  # the last good one of each address
         self._versions: dict[tuple[str, str], Workflow] = {}
+        self._items: dict[str, list[Workflow]] = {}  # by version: what its file declares
+        self._records: dict[str, list[declared.Record]] = {}  # the same as of the last start
         self._failed: dict[tuple[str, int], PluginError] = {}  # by version and time: not tried again
         self._watched: tuple[Path, ...] = self.folders
         self.loaded: object = None  # the `state` in which they were loaded
@@ -56,6 +61,7 @@ class Plugins:
 
         `deadline_s`: seconds one file may take; it is ended then.
         """
+        self._records = declared.read(self._file)
         self._take(self._read(deadline_s))
 
     async def reload(self) -> list[str]:
@@ -114,7 +120,7 @@ class Plugins:
         code = workflow.code
         if code in self._kept or code not in plugins_code.versions():
             return
-        places = {endpoint: each.training for (endpoint, of), each in self._versions.items() if of == code}
+        places = {endpoint: declared.record(each) for (endpoint, of), each in self._versions.items() if of == code}
         try:
             plugins_code.keep(self.code_folder, code, {"order": workflow.order, "places": places})
         except OSError as error:
@@ -123,13 +129,15 @@ class Plugins:
         self._kept.add(code)
 
     def _restored(self, endpoint: str, code: str) -> Workflow | None:
-        """A version that was kept; None where it is not. Imports it, which may take a moment."""
+        """A version that was kept; None where it is not."""
         version = plugins_code.restore(self.code_folder, code)
         if version is None:
             return None
         path, told = Path(version.sources[version.module][0]), plugins_code.facts(self.code_folder, code)
-        for item in self._declared(version, path, IMPORT_DEADLINE_S):
-            training = told.get("places", {}).get(item.endpoint, item.training)
+        places = told["places"] if isinstance(told.get("places"), dict) else {}
+        known = declared.restored([*places.values()], lambda place: _function(self._declared(version, path), place))
+        for item in known or self._declared(version, path):
+            training = places.get(item.endpoint, {}).get("training", item.training)
             self._versions[item.endpoint, code] = replace(
                 item, file=shown(str(path), f"{path.parent}{os.sep}"), order=int(told.get("order", 0)), code=code,
                 training=str(training))
@@ -142,9 +150,16 @@ class Plugins:
         files = plugin_files(self.folders)
         self._watched = tuple(dict.fromkeys((*self.folders, *(path.parent for _, path in files))))
         self.loaded = self.state()
-        return [item for order, path in files for item in self._load(path, order, deadline_s)]
+        before, self._items = self._items, {}
+        found = [item for order, path in files for item in self._load(path, order, deadline_s, before)]
+        records = {code: [declared.record(item) for item in items] for code, items in self._items.items()}
+        if records != self._records:
+            self._records = records
+            declared.write(self._file, records)
+        return found
 
-    def _load(self, path: Path, order: int, deadline_s: float) -> list[Workflow | Broken]:
+    def _load(self, path: Path, order: int, deadline_s: float,
+              before: Mapping[str, Sequence[Workflow]]) -> list[Workflow | Broken]:
         folder, text = f"{path.parent}{os.sep}", b""
         try:
             saved, text = _saved(path), path.read_bytes()
@@ -155,17 +170,33 @@ class Plugins:
         try:
             if (failed := self._failed.get((version.code, saved))) is not None:
                 raise failed.with_traceback(None)
-            return [_placed(item, path, order, version.code, folder)
-                    for item in self._declared(version, path, deadline_s)]
+            items: Sequence[Workflow] = before.get(version.code) or declared.restored(
+                self._records.get(version.code), lambda endpoint: self._import(version, path, endpoint))
+            self._items[version.code] = items = [*items] or self._declared(version, path, deadline_s)
+            return [_placed(item, path, order, version.code, folder) for item in items]
         except PluginError as error:
             if not isinstance(error, MissingPackage):
                 self._failed[version.code, saved] = error
             return _broken(path, text, order, error, folder, self._newest)
 
-    def _declared(self, version: plugins_code.Version, path: Path, deadline_s: float) -> list[Workflow]:
+    def _import(self, version: plugins_code.Version, path: Path, endpoint: str) -> Author:
+        """The function of a place that is known by its record. Where its file says something else than that by now, or
+        cannot be imported any more, it is loaded anew at the next look."""
+        found: list[Workflow] = []
+        try:
+            found = self._declared(version, path)
+            return _function(found, endpoint)
+        finally:
+            if [declared.record(item) for item in found] != self._records.get(version.code):
+                self._items.pop(version.code, None)
+                self._records.pop(version.code, None)
+                self.loaded = ()
+
+    def _declared(self, version: plugins_code.Version, path: Path,
+                  deadline_s: float = IMPORT_DEADLINE_S) -> list[Workflow]:
         folder = f"{path.parent}{os.sep}"
         try:
-            with _kept():
+            with _IMPORTS, _kept():
                 return Call(lambda: _declared(version.name, path, folder), folder).wait(deadline_s)
         except Overdue as late:
             raise PluginError(f"{path.name} was still being imported after {deadline_s:g} s", line=late.line,
@@ -210,6 +241,13 @@ class Plugins:
                           item.kind)
         self._by_endpoint.setdefault(item.endpoint, item)
         return item
+
+
+def _function(items: Sequence[Workflow], endpoint: str) -> Author:
+    found = next((item for item in items if item.endpoint == endpoint), None)
+    if found is None:
+        raise PluginError(f"Its file declares no {endpoint} any more", hint="It is loaded anew: open it again.")
+    return found.fn
 
 
 def _saved(path: Path) -> int:
