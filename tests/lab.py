@@ -32,6 +32,9 @@ def check(item: str, progress: Progress) -> dict:
     while int(n) >= 4 and not Path(where, "check").exists():
         progress(1)
         time.sleep(0.002)
+    while n == "11" and Path(where, "slow").exists():
+        progress(1)
+        time.sleep(0.002)
     if n in ("5", "7") and not Path(where, "well").exists():
         raise ValueError(f"No answer <{n}>")
     return {"url": item, "status": 200 + int(n)}

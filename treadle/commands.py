@@ -270,8 +270,9 @@ class Commands:
                                  "rev": view.form_rev}
         if step.kind in WORKS:
             live = self._jobs.live(step.id) if step.id else None
-            progress = None if live is None else {"done": live.done, "total": live.total, "text": live.text,
-                                                  "eta_s": live.eta_s, "failed": live.failed}
+            progress = None if live is None else {
+                "done": live.done, "total": live.total, "text": live.waits or live.text, "eta_s": live.eta_s,
+                "failed": live.failed}
             state = "running" if under_way(view) else "waiting" if step.state == "open" else step.state
             return facts | {"state": state, "error": step.error, "progress": progress}
         if step.approve is not None:

@@ -25,7 +25,8 @@ CREATE INDEX steps_running ON steps (id) WHERE state = 'running';
 
 -- of a reverted step: the state it had, which Undo gives back
 ALTER TABLE steps ADD COLUMN was TEXT NOT NULL DEFAULT 'done';
--- of a reverted step: somebody wants it run again, so that neither its result nor an older one is used again
+-- of a reverted step: 1 where somebody wants it run again, so that neither its result nor an older one is used again;
+-- 2 where those of its items are
 ALTER TABLE steps ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
 
 -- what an each, or a job with a long list, has; one row an item, in the order of `number`, from 0
@@ -45,9 +46,9 @@ CREATE TABLE history (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     run TEXT NOT NULL REFERENCES runs (key),
     at REAL NOT NULL,
-    by TEXT NOT NULL,                           -- person | model | command line
+    by TEXT NOT NULL,                           -- person | model | command line | job
     what TEXT NOT NULL,                         -- started | answered | reverted | undone | finalised | unlocked |
-                                                -- forked | imported | stopped | ...
+                                                -- forked | imported | stopped | done | failed | ...
     label TEXT NOT NULL DEFAULT '',             -- of the step
     text TEXT NOT NULL DEFAULT ''               -- the answer in one line; never a secret
 ) STRICT;

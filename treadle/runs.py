@@ -76,8 +76,9 @@ class Runs(Advancing):
         await self._db.durable()
         return self.get(key)
 
-    async def revert(self, key: str, slug: str, *, by: str = "person") -> Run:
-        """Ask this step and all after it again, the old answers as defaults; what runs is stopped. A job runs again.
+    async def revert(self, key: str, slug: str, *, keep: bool = False, by: str = "person") -> Run:
+        """Ask this step and all after it again, the old answers as defaults; what runs is stopped. A job runs again;
+        `keep`: of an each only the items that have no result.
 
         Reverting to the open step is nothing. Raises `NotFound` for a step the run does not have, `Conflict` when it
         is locked.
@@ -91,9 +92,9 @@ class Runs(Advancing):
             await self._stop(key)
             with self._feed.change() as rev:
                 self._must_be_open(self.get(key))
-                if self._steps.revert(key, step, rev, undo=1):  # else it was reverted by somebody else meanwhile
+                if self._steps.revert(key, step, rev, undo=1, keep=keep):  # else somebody else has done so meanwhile
                     self._due(key, rev, view.workflow, step.name)
-                    self._tell(key, by, "reverted", step.name)
+                    self._tell(key, by, "tried again" if keep else "reverted", step.name)
             await self.advance(key)
             await self._db.durable()
         return self.get(key)

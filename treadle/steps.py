@@ -113,7 +113,7 @@ class Steps:
         old: dict[str, tuple[int, int]] = {}
         for row in self._db.rows(
                 "SELECT step, number, digest FROM items WHERE state = 'done' AND step IN (SELECT id FROM steps WHERE "
-                f"{HERE} AND kind = 'each' AND again = 0) ORDER BY step", (run, step.label, step.key)):
+                f"{HERE} AND kind = 'each' AND again != 1) ORDER BY step", (run, step.label, step.key)):
             old[row["digest"]] = (row["step"], row["number"])
         return await asyncio.to_thread(_matched, work, old) if old else []
 
@@ -186,8 +186,8 @@ class Steps:
             if not position and row["state"] != "done":
                 self._db.execute("UPDATE steps SET was = state, state = 'reverted' WHERE id = ?", (row["id"],))
 
-    def revert(self, run: str, step: Step, rev: int, *, undo: int) -> int:
-        """Ask a step and all after it again. How many counted until now."""
+    def revert(self, run: str, step: Step, rev: int, *, undo: int, keep: bool = False) -> int:
+        """Ask a step and all after it again. How many counted until now. `keep`: items that are done are used again."""
         self._db.execute("DELETE FROM steps WHERE run = ? AND state = 'open'", (run,))
         found = self._db.execute(
             f"UPDATE steps SET was = state, state = 'reverted', rev = ?, undo = ? AND NOT EXISTS (SELECT 1 FROM steps "
@@ -195,7 +195,8 @@ class Steps:
             f"WHERE run = ? AND {LIVE} AND (position = 0 OR position >= (SELECT position FROM steps WHERE {HERE} AND "
             f"{LIVE}))", (rev, undo, run, run, step.label, step.key)).rowcount
         if found and step.kind in WORKS:
-            self._db.execute(f"UPDATE steps SET again = 1 WHERE {HERE}", (run, step.label, step.key))
+            self._db.execute(f"UPDATE steps SET again = iif(? AND again != 1, 2, 1) WHERE {HERE}",
+                             (keep, run, step.label, step.key))
         return found
 
     def undo(self, run: str, rev: int) -> int:

@@ -35,6 +35,16 @@ def one_line(text: str, length: int) -> str:
     return line if len(line) <= length else line[:length - 1].rstrip() + "…"
 
 
+def span(seconds: float) -> str:
+    """A stretch of time: "0.8 s", "40 s", "2 min", "1 h 5 min"."""
+    if seconds < 10 and seconds != int(seconds):
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 LONG = 12  # characters of a secret that is looked for in data; what is shorter is in too much that is none
 
 _hidden: list[str] = []

@@ -95,33 +95,34 @@ class Call(Generic[T]):
 
         THREADS.call(self._run, tell)
         try:
-            async with asyncio.timeout(seconds):
-                await over.wait()
-        except TimeoutError:
-            where, end, tries = self._where(), loop.time() + give_up_s, 0
-            while self._end(tries) and loop.time() < end:
-                tries += 1
+            for pause in self._pauses(seconds, give_up_s):
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(PAUSE_S):
+                    async with asyncio.timeout(pause):
                         await over.wait()
-            raise Overdue(*where, held=not self._over) from None
         except asyncio.CancelledError:
             self._end(0)
             raise
-        if self._error is not None:
-            raise self._error
-        return self._value
+        return self._given()
 
     def wait(self, seconds: float) -> T:
         """`result` for the start, where everything may wait; without a loop, of which each costs a start 1 ms."""
         over = threading.Event()
         threading.Thread(target=self._run, args=[over.set], daemon=True, name="author").start()
-        if not over.wait(seconds):
-            where, end, tries = self._where(), time.monotonic() + GIVE_UP_S, 0
+        for pause in self._pauses(seconds, GIVE_UP_S):
+            over.wait(pause)
+        return self._given()
+
+    def _pauses(self, seconds: float, give_up_s: float) -> Iterator[float]:
+        """How long to wait for its end at most, as often as that is to be done. It is ended between two of them."""
+        yield seconds
+        if not self._over:
+            where, end, tries = self._where(), time.monotonic() + give_up_s, 0
             while self._end(tries) and time.monotonic() < end:
                 tries += 1
-                over.wait(PAUSE_S)
+                yield PAUSE_S
             raise Overdue(*where, held=not self._over)
+
+    def _given(self) -> T:
         if self._error is not None:
             raise self._error
         return self._value

@@ -44,6 +44,10 @@ async def at(core, slug: str, wanted: str) -> None:
     await until(lambda: state(core, slug) == wanted)
 
 
+def step_id(core, slug: str) -> int:
+    return core.db.one("SELECT id FROM steps WHERE slug = ? AND state != 'reverted'", (slug,))["id"]
+
+
 async def checking(client, core, lab: Path) -> None:
     """To the each, with four of its twelve items done."""
     (lab / "read").touch()
@@ -103,7 +107,8 @@ async def test_a_failed_job_says_why_in_the_author_s_words_and_is_tried_again(cl
     await begin(client, lab)
     await at(core, "read", "failed")
     step = await card(client, "read")
-    assert step.has_class("failed") and "The <site> gave no answer." in step.text and buttons(step) == ["Try again"]
+    assert step.has_class("failed") and "The <site> gave no answer." in step.text and buttons(step) == [
+        "Try again", "Revert to Where"]
     assert "Traceback" in step.text and "ValueError: The" not in step.text.partition("Log")[0]
     (lab / "bad").unlink()
     await submit(client, form_to((await client.get(RUN)).text, f"/runs/{KEY}/jobs/read/go-on"))
@@ -161,10 +166,11 @@ async def test_a_stopped_each_goes_on_or_continues_with_what_there_is(client, co
     await checking(client, core, lab)
     await client.post(f"/runs/{KEY}/jobs/check/stop")
     step = await card(client, "check")
-    assert "Stopped at 4 of 12." in step.text and buttons(step) == ["Go on", "Continue with those 4"]
+    assert "Stopped at 4 of 12 items." in step.text and buttons(step) == ["Go on", "Continue with those 4"]
     await client.post(f"/runs/{KEY}/jobs/check/continue")
     done = await card(client, "check")
-    assert done.has_class("done") and "4 results" in done.text and buttons(done) == ["Run again"]
+    assert done.has_class("done") and "4 results" in done.text
+    assert buttons(done) == ["Go on with the other 8", "Run again"]
 
 
 async def test_some_failed_are_named_and_tried_again_alone(client, core, lab):
@@ -173,12 +179,63 @@ async def test_some_failed_are_named_and_tried_again_alone(client, core, lab):
     await begin(client, lab)
     await at(core, "check", "failed")
     step = await card(client, "check")
-    assert "10 of 12 are done; 2 failed." in step.text and "No answer <5>." in step.text and "L/7" in step.text
-    assert buttons(step) == ["Try the 2 again", "Continue with those 10"]
+    assert "10 of 12 items are done; 2 failed." in step.text and "No answer <5>." in step.text and "L/7" in step.text
+    assert buttons(step) == ["Try again", "Try again", "Try the 2 again", "Continue with those 10"]
     (lab / "well").touch()
     await client.post(f"/runs/{KEY}/jobs/check/go-on")
     await at(core, "check", "done")
     assert "12 results" in (await card(client, "check")).text
+
+
+async def test_what_fails_is_counted_and_named_while_the_others_go_on(client, core, lab):
+    (lab / "slow").touch()
+    await checking(client, core, lab)
+    (lab / "check").touch()
+    await until(lambda: (live := core.jobs.live(step_id(core, "check"))) is not None and live.done == 11)
+    step = await card(client, "check")
+    assert "11 of 12 items, 2 failed" in step.text and "L/7" in step.text and buttons(step) == ["Stop"]
+    (lab / "slow").unlink()
+    await at(core, "check", "failed")
+    [told] = [line for line in core.archive.history(KEY) if line.by == "job" and line.label == "Check"]
+    assert (told.what, told.text) == ("failed", "2 of 12 failed.")
+    assert "Failed: 2 of 12 failed." in (await client.get(f"/runs/{KEY}/history")).text
+
+
+async def test_one_that_failed_is_tried_again_alone(client, core, lab):
+    (lab / "check").touch()
+    (lab / "read").touch()
+    await begin(client, lab)
+    await at(core, "check", "failed")
+    (lab / "well").touch()
+    await submit(client, form_to((await client.get(RUN)).text, f"/runs/{KEY}/jobs/check/go-on?item=5"))
+    await at(core, "check", "failed")
+    step = await card(client, "check")
+    assert "11 of 12 items are done; 1 failed." in step.text and "No answer <7>." in step.text
+    assert buttons(step) == ["Try again", "Continue with those 11"]
+
+
+async def test_a_list_that_was_accepted_with_failures_is_completed_and_what_followed_is_asked_again(client, core, lab):
+    (lab / "check").touch()
+    (lab / "read").touch()
+    await begin(client, lab)
+    await at(core, "check", "failed")
+    await client.post(f"/runs/{KEY}/jobs/check/continue")
+    await submit(client, form_to((await client.get(RUN)).text, f"/runs/{KEY}/steps/note"), value="as it is")
+    await until(lambda: core.runs.get(KEY).complete)
+    (lab / "well").touch()
+    (lab / "check").unlink()
+    whole = (await client.get(RUN)).text
+    assert buttons(parse(whole).find("step-check")) == ["Try the 2 failed again", "Run again"]
+    await submit(client, form_to(whole, f"/runs/{KEY}/revert/check?keep=yes"))
+    await until(lambda: (live := core.jobs.live(step_id(core, "check"))) is not None and live.done == 10)
+    (lab / "check").touch()
+    await at(core, "check", "done")
+    await until(lambda: core.runs.get(KEY).waiting_for == "Note")
+    page = (await client.get(RUN)).text
+    assert "12 results" in parse(page).find("step-check").text and 'value="as it is"' in page
+    assert [line.what for line in core.archive.history(KEY)][:2] == ["done", "tried again"]
+    await client.post(f"/runs/{KEY}/undo")
+    assert "10 results, 2 failed" in (await card(client, "check")).text and core.runs.get(KEY).complete
 
 
 async def test_run_again_starts_a_finished_job(client, core, lab):

@@ -77,7 +77,7 @@ async def test_it_waits_while_there_is_no_model(fleet, ollama, core, clock):
     ollama.script = Script(text="Now.")
     ollama.stop()
     id = fleet.llm("Write")
-    await until(lambda: fleet.jobs.live(id) is not None and fleet.jobs.live(id).text == "Waiting for a model")
+    await until(lambda: fleet.jobs.live(id) is not None and fleet.jobs.live(id).waits == "Waiting for a model")
     assert fleet.row(id)["state"] == "running"
     ollama.start()
 

@@ -8,8 +8,10 @@ from tests.partials import parse
 from treadle.drawing import Drawing, Step, Work
 from treadle.drawings import Changed
 from treadle.jobs.engine import Live
+from treadle.jobs.progress import Try
 from treadle.run import Run, RunView
-from treadle.web.components.jobs import Item, JobCard, Seen, left, reason, span, table_of
+from treadle.text import span
+from treadle.web.components.jobs import Item, JobCard, Seen, left, reason, table_of
 from treadle.web.components.steps import Drawn, heading, named
 from treadle.workflow import HOME
 
@@ -121,3 +123,31 @@ def test_a_step_with_a_key_shows_it_in_the_list_of_steps():
     assert named(step) == "Crawl depth 2"
     step.key = ""
     assert heading(step) == '<h2 id="step-crawl-depth-2-h">Crawl</h2>'
+
+
+def test_a_job_that_waits_for_a_worker_says_so_and_shows_no_idle_bar():
+    none = live(total=50.0, unit="items", waits="Waits")
+    card = draw(step("each", items=range(50)), Seen(live=none, waits="Waits for a free worker."))
+    assert card.has_class("stopped") and "Waits for a free worker." in card.text and "of 50" not in card.text
+    some = draw(step("each", items=range(50)), Seen(live=live(total=50.0, done=3.0, unit="items", waits="W", eta_s=9)))
+    assert "3 of 50 items" in some.text and "left" not in some.text
+
+
+def test_what_is_tried_again_says_which_attempt_it_is_and_when_it_starts():
+    again = Try("ValueError: No answer", 2, 3, 7.6)
+    assert "No answer; attempt 2 of 3 starts in 8 s." in draw(step(), Seen(live=live(tries={0: again}))).text
+    some = live(done=3.0, total=5.0, unit="items", failed=1, tries={1: again}, eta_s=60)
+    card = draw(step("each", items="abcde"), Seen(failed=1, live=some, items=[Item(2, "failed", None, "Gone")]))
+    assert "3 of 5 items, 1 failed" in card.text and "1 failed, 1 tried again" in card.text
+    assert "bNo answer; attempt 2 of 3 starts in 8 s." in card.text and "cGone." in card.text
+
+
+def test_a_failed_job_leads_back_to_the_question_before_it():
+    def question(label: str) -> Step:
+        return Step(label, "", label.lower(), "ask", 1, "done", None, None)
+
+    one, before = step(state="failed"), [question("URL"), question("Depth"), step(state="done")]
+    view = RunView(run(), HOME, Drawing([*before, one], one))
+    card = parse(JobCard(view, one, "/runs/k-1", drawn(), Seen())).find("step-read")
+    acts = {node.attrs["action"]: node.text for node in card.walk() if node.tag == "form"}
+    assert acts == {"/runs/k-1/jobs/read/go-on": "Try again", "/runs/k-1/revert/depth": "Revert to Depth"}

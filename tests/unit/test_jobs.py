@@ -154,7 +154,7 @@ async def test_while_the_cluster_does_not_answer_the_job_waits_and_says_so(fleet
     pytest.importorskip("distributed")
     fleet.jobs._executors._cluster = Cluster(f"tcp://127.0.0.1:{free_port()}")
     id = fleet.job(working.double, 1, on="cluster")
-    await until(lambda: fleet.jobs.live(id).text == "Waiting for the cluster")
+    await until(lambda: fleet.jobs.live(id).waits == "Waiting for the cluster")
     await fleet.jobs.stop(fleet.run, "work")
     assert fleet.row(id)["state"] == "stopped"
 

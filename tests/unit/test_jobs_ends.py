@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -105,7 +106,7 @@ async def test_go_on_after_a_stop_runs_only_what_is_left(fleet, tmp_path):
     await ended(fleet, id)
     assert ran == [0, 1, 2, 2, 3]
     assert [(row["by"], row["what"]) for row in fleet.db.rows("SELECT * FROM history ORDER BY id")] == [
-        ("model", "stopped"), ("person", "went on")]
+        ("model", "stopped"), ("person", "went on"), ("job", "done")]
 
 
 async def test_continue_with_what_there_is(fleet, tmp_path):
@@ -138,7 +139,7 @@ async def test_tries_come_later_and_later(fleet, clock):
     working.tries.clear()
     id = fleet.job(working.third_time, "answer", retries=2)
     await until(lambda: clock.sleeping)
-    assert fleet.jobs.live(id).log == ["OSError: no answer. Trying again in 1 s."]
+    assert fleet.jobs.live(id).log == ["OSError: no answer. Attempt 2 of 3 starts in 1 s."]
     await clock.advance(0.9)
     assert len(working.tries) == 1
     await clock.advance(0.2)
@@ -266,3 +267,50 @@ async def test_what_others_print_is_not_in_the_log(fleet, capsys, tmp_path):
 async def test_two_revs_a_job_however_many_items(fleet, feed):
     await ended(fleet, fleet.each(list(range(100)), working.double))
     assert feed.rev == 1  # the other one is that of the row
+
+
+async def test_who_is_tried_again_says_which_attempt_it_is(fleet, clock):
+    working.tries.clear()
+    id = fleet.each(["a", "b"], working.third_time, retries=2, workers=2)
+    await until(lambda: clock.sleeping == 2)
+    await clock.advance(0.25)
+    assert fleet.jobs.live(id).tries == {0: ("OSError: no a", 2, 3, 0.75), 1: ("OSError: no b", 2, 3, 0.75)}
+    await clock.advance(0.8)
+    await until(lambda: clock.sleeping == 2)
+    assert {each.number for each in fleet.jobs.live(id).tries.values()} == {3}
+    await clock.advance(2)
+    await ended(fleet, id)
+
+
+async def test_who_waits_for_a_free_worker_says_so(fleet, tmp_path):
+    size = fleet.jobs._executors._size
+    first = fleet.each([str(tmp_path / "go")] * size, working.waits, on="process", workers=size)
+    await until(lambda: len(fleet.items(first)) == size)
+    second = fleet.job(working.double, 2, label="Later", on="process")
+    await until(lambda: fleet.jobs.live(second).waits == "Waits for a free worker")
+    assert fleet.jobs.live(first).waits == ""
+    (tmp_path / "go").touch()
+    await ended(fleet, second)
+    await ended(fleet, first)
+
+
+async def test_one_failed_item_is_tried_again_and_the_others_stay_failed(fleet):
+    id = fleet.each([1, 2, 3, 4], working.odd_only)
+    await ended(fleet, id, "failed")
+    fleet.steps["Work"].work = replace(fleet.steps["Work"].work, fn=working.double)
+    await fleet.jobs.go_on(fleet.run, "work", item=3)
+    assert (await ended(fleet, id, "failed"))["error"] == "1 of 4 failed."
+    assert [state for _, state, _ in fleet.items(id)] == ["done", "failed", "done", "done"]
+
+
+async def test_a_job_that_ends_by_itself_is_told_in_the_history(fleet, clock, tmp_path):
+    fleet.job(working.waits, str(tmp_path / "go"))
+    await until(lambda: fleet.jobs.live(fleet.steps["Work"].id))
+    await clock.advance(130)
+    (tmp_path / "go").touch()
+    await ended(fleet, fleet.steps["Work"].id)
+    await ended(fleet, fleet.job(working.fails, "No such word", label="Other"), "failed")
+    await ended(fleet, fleet.each([1, 2], working.odd_only, label="Some", failed="keep"))
+    assert [tuple(row) for row in fleet.db.rows("SELECT by, what, label, text FROM history ORDER BY id")] == [
+        ("job", "done", "Work", "after 2 min"), ("job", "failed", "Other", "LookupError: No such word"),
+        ("job", "done", "Some", "1 failed")]

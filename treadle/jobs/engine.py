@@ -11,9 +11,9 @@ import asyncio
 import inspect
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -29,14 +29,14 @@ from ..feed import Feed
 from ..files import Files
 from ..llm import Llm
 from ..tasks import Tasks
-from ..text import without_secrets
+from ..text import one_line, span, without_secrets
 from ..worker import folder_of
 from ..workflow import Workflow
 from .calls import speaking
 from .executors import Executors
 from .items import DEATHS, DIED, Items, insert
 from .llm import Messages, answer
-from .progress import Said
+from .progress import Said, Try
 from .results import Result, Unstorable
 from .run import Calls
 from .watchdog import Watchdog
@@ -45,14 +45,16 @@ T = TypeVar("T")
 
 AGAIN_S = 1.0    # between two tries to save what the disk refused
 ENDED_KEPT = 20  # lines of what has ended lately
+FULL = "Waits for a free worker"
 FAULT = "Treadle failed while this ran; the log says where."
 LOCKED = "This run is finished and locked."
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What is seen of a job that runs. `done` of `total`, None where nobody knows; `failed`: items. `log`: its last
-    lines. `eta_s`: seconds left, None where they cannot be told. `written`: by the model so far."""
+    """What is seen of a job that runs. `done` of `total`, None where nobody knows, in `unit`; `failed`: items. `log`:
+    its last lines. `eta_s`: seconds left, None where they cannot be told. `written`: by the model so far. `waits`: for
+    what, where nothing of it runs. `tries`: by item what waits to be tried again, `at` as seconds from now."""
 
     done: float
     total: float | None
@@ -62,6 +64,16 @@ class Live:
     eta_s: float | None
     failed: int
     written: str = ""
+    unit: str = ""
+    waits: str = ""
+    tries: Mapping[int, Try] = field(default_factory=dict)
+
+    @property
+    def far(self) -> str:
+        """How far it is: "312 of 500 items"; "" where nothing is known of it."""
+        if self.total:
+            return f"{self.done:,.0f} of {self.total:,.0f} {self.unit}".rstrip()
+        return f"{self.done:,.0f} so far" if self.done else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +84,6 @@ class JobLine:
     step_id: int
     slug: str
     label: str
-    title: str
     state: str
     live: Live | None
     ended_at: float | None
@@ -88,7 +99,6 @@ class Job:
     id: int
     step: Step
     workflow: Workflow
-    title: str
     said: Said
     started_at: float
     began: float
@@ -139,13 +149,13 @@ class Jobs:
 
     def start(self, run: str, step_id: int, step: Step, workflow: Workflow) -> None:
         """Run a step whose row is 'running'. What runs already, or need not run, is left alone."""
-        row = self._db.first("SELECT s.*, r.title FROM steps s JOIN runs r ON r.key = s.run WHERE s.id = ?", (step_id,))
+        row = self._db.first("SELECT * FROM steps WHERE id = ?", (step_id,))
         if step_id in self._live or row is None or row["state"] != "running" or step.work is None:
             return
         if row["started_at"] is None:
             self._db.execute("UPDATE steps SET started_at = ? WHERE id = ?", (self._clock.now(), step_id))
-        job = Job(run, step_id, step, workflow, row["title"], Said(row["log"]),
-                  row["started_at"] or self._clock.now(), self._clock.monotonic())
+        job = Job(run, step_id, step, workflow, Said(row["log"]), row["started_at"] or self._clock.now(),
+                  self._clock.monotonic())
         self._live[step_id] = job
         if step.work.fn is not None and step.work.on == "thread":
             fn = inner(step.work.fn)
@@ -157,13 +167,14 @@ class Jobs:
         """Stop it: its row says so when this returns. Nothing when it does not run. Raises `NotFound`."""
         row = self._row(run, slug, locked=True)
         seen = self.live(row["id"])
-        far = f"Stopped at {seen.done:,.0f} of {seen.total:,.0f}." if seen is not None and seen.total else ""
+        far = f"Stopped at {seen.far}." if seen is not None and seen.total else ""
         if self._settle(row["id"], "stopped", error=far, by=by):
             await self._db.durable()
             await self.advance(run)
 
-    async def go_on(self, run: str, slug: str, *, by: str = "person") -> None:
+    async def go_on(self, run: str, slug: str, *, item: int | None = None, by: str = "person") -> None:
         """Run what was stopped or has failed again; of an `each` what has no result. Nothing when it runs or is done.
+        `item`: of those that have failed only this one.
 
         Raises `NotFound`, and `Conflict` when the run is locked.
         """
@@ -172,7 +183,8 @@ class Jobs:
             return
         with self._feed.change() as rev:
             if row["state"] == "failed":
-                self._db.execute("DELETE FROM items WHERE step = ? AND state = 'failed'", (row["id"],))
+                self._db.execute("DELETE FROM items WHERE step = ?1 AND state = 'failed' AND number = "
+                                 "coalesce(?2, number)", (row["id"], item))
             # what failed is tried again with the newest code, also before its end has been drawn
             self._db.execute("UPDATE steps SET state = 'running', error = '', details = '', deaths = 0, rev = ?, "
                              "version = iif(state = 'failed', '', version), started_at = NULL, answered_at = NULL, "
@@ -204,11 +216,14 @@ class Jobs:
         items, said = job.items, job.said
         done: float = items.done + items.failed if items is not None else said.done
         total = items.total if items is not None else said.total
-        elapsed, eta = self._clock.monotonic() - job.began, None
+        now = self._clock.monotonic()
+        elapsed, eta = now - job.began, None
         if total and done > job.first and elapsed > 0:
             eta = max(0.0, (total - done) * elapsed / (done - job.first))
+        waits = said.waits or (FULL if said.queued and not said.busy else "")
+        tries = {item: each._replace(at=each.at - now) for item, each in said.tries.items()}
         return Live(done, total, said.text, list(said.log), job.started_at, eta, items.failed if items else 0,
-                    said.written)
+                    said.written, "items" if items else "", waits, tries)
 
     def ending(self, step_id: int) -> bool:
         """Whether a call of what was stopped is still running, in a thread that nobody can break off."""
@@ -227,8 +242,8 @@ class Jobs:
         return [*reversed(running), *self._ended]
 
     def _line(self, job: Job, state: str, *, live: Live | None = None, error: str = "") -> JobLine:
-        return JobLine(job.run, job.id, job.step.slug, job.step.label, job.title, state, live,
-                       None if live else self._clock.now(), error)
+        return JobLine(job.run, job.id, job.step.slug, job.step.label, state, live, None if live else self._clock.now(),
+                       error)
 
     # --- one of them
 
@@ -282,7 +297,7 @@ class Jobs:
         async def slot() -> None:
             number = await self._saved(job, items.take)
             while number is not None:
-                result = await calls.result((values[number],), alone=number in items.suspects)
+                result = await calls.result((values[number],), item=number, alone=number in items.suspects)
                 result = await self._filed(job, result, f"-{number + 1}")
                 async with self._turn:
                     number = await self._saved(job, partial(items.put, number, result, result.ending))
@@ -332,8 +347,12 @@ class Jobs:
             if file:
                 self._files.keep(file, run=row["run"], step=row["slug"])
             self._touch(row["run"], rev)
-            if by:
-                self._tell(row["run"], by, what, f"{row['label']} {row['key']}".strip())
+            parts: list[str] = []
+            if job is not None and not by:  # it has ended by itself
+                took, failed = self._clock.now() - job.started_at, job.items.failed if job.items is not None else 0
+                parts = [f"after {span(took)}"] * (took >= 1) + [error or f"{failed:,} failed"] * bool(error or failed)
+            self._tell(row["run"], by or "job", what if by else state, f"{row['label']} {row['key']}".strip(),
+                       one_line(", ".join(parts), 200))
         if job is not None:
             self._let_go(job, state, error)
         return True
@@ -352,9 +371,9 @@ class Jobs:
         self._db.execute("UPDATE runs SET advance_due = 1, rev = ?, updated_at = ? WHERE key = ?",
                          (rev, self._clock.now(), run))
 
-    def _tell(self, run: str, by: str, what: str, label: str) -> None:
-        self._db.execute("INSERT INTO history (run, at, by, what, label) VALUES (?, ?, ?, ?, ?)",
-                         (run, self._clock.now(), by, what, label))
+    def _tell(self, run: str, by: str, what: str, label: str, text: str = "") -> None:
+        self._db.execute("INSERT INTO history (run, at, by, what, label, text) VALUES (?, ?, ?, ?, ?, ?)",
+                         (run, self._clock.now(), by, what, label, text))
 
     def _row(self, run: str, slug: str, *, locked: bool = False) -> Any:
         row = self._db.first("SELECT s.*, r.state AS run_state FROM steps s JOIN runs r ON r.key = s.run WHERE "

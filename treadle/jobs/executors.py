@@ -54,9 +54,9 @@ class Executors:
             if "treadle.jobs.processes" not in sys.modules:
                 await self.in_thread(import_module, "treadle.jobs.processes")
         elif on == "cluster" and self._cluster is not None:
-            said.text = said.text if self._cluster.is_there else WAITS
+            said.waits = "" if self._cluster.is_there else WAITS
             await self._cluster.ready(self.in_thread)
-            said.text = said.text.replace(WAITS, "")
+            said.waits = ""
 
     async def run(self, on: str, fn: Any, args: tuple[Any, ...], said: Said, over: Over, *, alone: bool) -> Result:
         """Run one call, after `ready`. `alone`: in a process of its own. A result `broken` names the pool that broke.

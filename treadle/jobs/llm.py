@@ -48,8 +48,9 @@ async def _text(llm: Llm, messages: Callable[[], Awaitable[Messages]], turns: Me
                 said: Said) -> str:
     while True:
         if not llm.status.ready:
-            said.text = WAITS
+            said.waits = WAITS
             await llm.wait_ready()
+            said.waits = ""
         text = said.written = ""
         try:
             sent = await messages() + turns

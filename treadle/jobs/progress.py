@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..text import storable
 
@@ -24,15 +24,30 @@ class Stopped(BaseException):
     """
 
 
-class Said:
-    """What the calls of one job have said so far. Written by their threads, read by whoever looks."""
+class Try(NamedTuple):
+    """A call that has failed, and why. Attempt `number` of `most` starts at `at`, on the monotonic clock."""
 
-    __slots__ = ("_half", "done", "log", "text", "total", "written")
+    error: str
+    number: int
+    most: int
+    at: float
+
+
+class Said:
+    """What the calls of one job have said so far. Written by their threads, read by whoever looks.
+
+    Of the calls `queued` wait for where they run, and `busy` run. `waits`: for what the job does. `tries`: by the
+    number of its item what waits to be tried again.
+    """
+
+    __slots__ = ("_half", "busy", "done", "log", "queued", "text", "total", "tries", "waits", "written")
 
     def __init__(self, log: str = "") -> None:
         self.done: float = 0
         self.total: float | None = None
-        self.text = self.written = ""  # what it does; what the model has written
+        self.text = self.written = self.waits = ""  # what it does; what the model has written
+        self.queued = self.busy = 0
+        self.tries: dict[int, Try] = {}
         self.log: deque[str] = deque(log.splitlines(), LINES)
         self._half = ""  # a line that is not ended yet
 

@@ -9,9 +9,10 @@ from typing import Any
 from ..calls import inner
 from ..clock import Clock
 from ..drawing import Work
+from ..text import without_secrets
 from .calls import Over, call_here, failed
 from .executors import Executors
-from .progress import Said
+from .progress import Said, Try
 from .results import Result, encode
 
 PAUSE_S, PAUSE_MOST_S = 1.0, 60.0  # before the first further try; doubled for each one after it
@@ -28,15 +29,22 @@ class Calls:
         self._broken: set[str] = set()  # pools in which something of ours ran when they broke
         self._one = asyncio.Lock()
 
-    async def result(self, args: tuple[Any, ...], *, alone: bool = False) -> Result:
-        """Done or failed. `alone`: it may be what ends its process. Cancelling ends it, where it can be ended."""
-        for tried in range(self._work.retries + 1):
+    async def result(self, args: tuple[Any, ...], *, item: int = 0, alone: bool = False) -> Result:
+        """Done or failed. `item`: its number. `alone`: it may be what ends its process. Cancelling ends it, where it
+        can be ended."""
+        said, most = self._said, self._work.retries + 1
+        for number in range(1, most + 1):
             result = await self._try(args, alone)
-            if result.state == "done" or tried == self._work.retries:
+            if result.state == "done" or number == most:
                 break
-            pause = min(PAUSE_S * 2 ** tried, PAUSE_MOST_S)
-            self._said.say(f"{result.error.rstrip('.')}. Trying again in {pause:g} s.")
-            await self._clock.sleep(pause)
+            pause = min(PAUSE_S * 2 ** (number - 1), PAUSE_MOST_S)
+            error = without_secrets(result.error.rstrip("."))
+            said.say(f"{error}. Attempt {number + 1} of {most} starts in {pause:g} s.")
+            said.tries[item] = Try(error, number + 1, most, self._clock.monotonic() + pause)
+            try:
+                await self._clock.sleep(pause)
+            finally:
+                del said.tries[item]
         return result
 
     async def _try(self, args: tuple[Any, ...], alone: bool) -> Result:
@@ -58,11 +66,16 @@ class Calls:
             alone = len(self._broken) >= 2 and self._work.on == "process"
 
     async def _once(self, args: tuple[Any, ...], *, alone: bool) -> Result:
-        await self._executors.ready("thread" if self._here else self._work.on, self._said)
-        over = Over()
+        said, over = self._said, Over()
+        said.queued += 1
+        try:
+            await self._executors.ready("thread" if self._here else self._work.on, said)
+        finally:
+            said.queued -= 1
         running = self._run_here(args, over) if self._here else self._executors.run(
-            self._work.on, self._work.fn, args, self._said, over, alone=alone)
+            self._work.on, self._work.fn, args, said, over, alone=alone)
         limit = self._work.timeout_s
+        said.busy += 1
         try:
             return await (running if limit is None else self._clock.wait_for(running, limit))
         except TimeoutError:
@@ -71,6 +84,8 @@ class Calls:
         except asyncio.CancelledError:
             over.set()
             raise
+        finally:
+            said.busy -= 1
 
     async def _run_here(self, args: tuple[Any, ...], over: Over) -> Result:
         fn = self._work.fn

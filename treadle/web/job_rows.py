@@ -9,7 +9,6 @@ from ..core import Core
 from ..drawing import WORKS, Step
 from ..errors import NotFound
 from ..jobs.engine import Live
-from ..jobs.llm import WAITS
 from ..runs import RunView
 from .components.bell import Line
 from .components.jobs import FAILED, NEWEST, Item, Seen
@@ -37,13 +36,12 @@ def seen(core: Core, step: Step, view: RunView) -> Seen:
     if step.state != "done" and step.work.items is not None:
         found = "SELECT number, state, value, error FROM items WHERE step = ? AND state = ? ORDER BY number"
         rows = core.db.rows(f"{found} DESC LIMIT ?", (step.id, "done", NEWEST))
-        if live is None:
+        if failed:
             rows += core.db.rows(f"{found} LIMIT ?", (step.id, "failed", FAILED))
         items = [Item(each["number"], each["state"], each["value"], each["error"]) for each in rows]
-    waits = live is not None and live.text == WAITS
     return Seen(done, failed, live, row["started_at"], row["answered_at"], row["log"].splitlines(), row["details"],
                 items, newer=view.newer,
-                waits=f"{WAITS}; this step goes on when one is ready." if waits else "",
+                waits=f"{live.waits}; this step goes on by itself." if live is not None and live.waits else "",
                 written=live.written if live is not None and step.work.schema is None else "",
                 model=core.llm.status.chosen or "", advice=core.jobs.advice(step.id),
                 ending=live is None and core.jobs.ending(step.id))

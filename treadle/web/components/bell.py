@@ -13,8 +13,9 @@ from fasthtml.common import NotStr
 
 from ...jobs.engine import JobLine
 from ...runs import Run
+from ...text import span
 from .icons import icon
-from .jobs import POLL, counted, left, reason, span
+from .jobs import POLL, left, reason
 from .steps import one_line, run_path
 
 Url = Callable[[str], str]
@@ -87,9 +88,10 @@ def _line(line: Line, now: float, url: Url, polled: bool) -> str:
     ago = f"<span>{since(now - job.ended_at)}</span>" if job.ended_at else ""
     if job.state == "running":
         bar = (f'<progress value="{live.done:g}" max="{live.total:g}" aria-label="{escape(job.label)}"></progress>'
-               if live is not None and live.total else "")
-        far = counted(live) or escape(one_line(live.text, 60)) if live is not None else ""
-        eta = left(live.eta_s) if live is not None and live.eta_s is not None else ""
+               if live is not None and live.total and (live.done or not live.waits) else "")
+        far = live.waits or live.far or escape(one_line(live.text, 60)) if live is not None else ""
+        far += f", {live.failed:,} failed" if live is not None and live.failed else ""
+        eta = left(live.eta_s) if live is not None and live.eta_s is not None and not live.waits else ""
         meta = f'{bar}<p class="meta"><span>{far}</span><span>{eta}</span></p>'
         end = act("stop", "Stop")
     elif job.state == "done":

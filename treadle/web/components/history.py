@@ -32,8 +32,9 @@ def HistoryTable(told: Sequence[Told], now: float, *, name: str = "History") -> 
 
 def _row(line: Told, now: float) -> str:
     what = WHAT.get(line.what, line.what)
-    text = f"{escape(line.text)}" if line.what == "answered" and line.text else (
-        escape(f"{what} {line.text}".strip().capitalize() if line.text else what.capitalize()))
+    glue = ": " if line.by == "job" and line.text and not line.text.startswith("after ") else " "
+    told = f"{what[:1].upper()}{what[1:]}{glue}{line.text}".rstrip()
+    text = escape(line.text if line.what == "answered" and line.text else told)
     grey = ' class="same"' if line.what in ("reverted", "undone") else ""
     cells = [escape(line.label) or "–", text, WHO.get(line.by, escape(line.by.capitalize())) or "–"]
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(line.at))

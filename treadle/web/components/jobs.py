@@ -18,8 +18,10 @@ from urllib.parse import quote
 from ...drawing import Step, Work
 from ...files import File, megabytes
 from ...jobs.engine import Live
+from ...jobs.progress import Try
 from ...runs import Run, RunView
 from ...shows import Table
+from ...text import span
 from .faults import JobReport
 from .icons import icon
 from .shows import TableForm
@@ -86,7 +88,7 @@ def _verb(step: Step, verb: str) -> str:
 def _running(run: Run, step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
     live = seen.live
     body = _bar(step, live) + _written(seen) + _log(live.log if live is not None else seen.log)
-    body += _newest(step, base, drawn, seen)
+    body += _newest(step, base, drawn, seen) + _failures(run, step, base, drawn, seen)
     if seen.advice and drawn.author:
         body += f'<p class="hint full">For the author: {escape(seen.advice)}</p>'
     body += _newer(run, step, drawn, seen)
@@ -119,6 +121,8 @@ def _newer(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
 def _words(step: Step, seen: Seen) -> str:
     if seen.waits:
         return escape(seen.waits)
+    if step.kind == "job" and seen.live is not None and seen.live.tries:
+        return escape(tried(seen.live.tries[0]))
     if step.kind == "llm":
         return f"{escape(seen.model)} writes this step." if seen.model else "The model writes this step."
     workers = step.work.workers if step.work is not None and step.work.items is not None else 1
@@ -127,34 +131,24 @@ def _words(step: Step, seen: Seen) -> str:
 
 def _bar(step: Step, live: Live | None) -> str:
     """What it does and how far it is; nothing where nothing is known of it."""
-    if live is None or step.kind == "llm" or not (live.text or live.total):
+    if live is None or step.kind == "llm" or not (live.text or live.total) or (live.waits and not live.done):
         return ""
-    name, eta = escape(live.text or step.label), f", {left(live.eta_s)}" if live.eta_s is not None else ""
+    name, far = escape(live.text or step.label), live.far
+    far += f", {live.failed:,} failed" if live.failed else ""
+    far += f", {left(live.eta_s)}" if live.eta_s is not None and not (live.waits or live.tries) else ""
     bar = f'<progress value="{live.done:g}" max="{live.total:g}" aria-label="{name}"></progress>' if live.total else ""
     return (f'<div class="notice full" role="group" aria-label="Progress"><p><b>{name}</b></p>'
-            f'<span class="n">{counted(live)}{eta}</span>{bar}</div>')
+            f'<span class="n">{far}</span>{bar}</div>')
 
 
-def counted(live: Live) -> str:
-    """How far it is: "312 of 500"; "" where nothing is known of it."""
-    if live.total:
-        return f"{live.done:,.0f} of {live.total:,.0f}"
-    return f"{live.done:,.0f} so far" if live.done else ""
+def tried(again: Try) -> str:
+    """Why something failed, and when it is tried again: "No answer; attempt 2 of 3 starts in 8 s."."""
+    return f"{reason(again.error)[:-1]}; attempt {again.number} of {again.most} starts in {max(again.at, 1):.0f} s."
 
 
 def left(seconds: float) -> str:
     """The time left, as a person says it."""
     return f"{span(max(seconds, 1))} left"
-
-
-def span(seconds: float) -> str:
-    """A stretch of time: "0.8 s", "40 s", "2 min", "1 h 5 min"."""
-    if seconds < 10 and seconds != int(seconds):
-        return f"{seconds:.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _clock(at: float) -> str:
@@ -193,13 +187,13 @@ def _ended(view: RunView, run: Run, step: Step, base: str, drawn: Drawn, seen: S
     total = len(step.work.items) if step.work.items is not None else 0
     some = each and not stopped and seen.done > 0
     if each:
-        first = (f"Stopped at {seen.done:,} of {total:,}." if stopped else
-                 f"{seen.done:,} of {total:,} are done; {seen.failed:,} failed.")
+        first = (f"Stopped at {seen.done:,} of {total:,} items." if stopped else
+                 f"{seen.done:,} of {total:,} items are done; {seen.failed:,} failed.")
     else:
         first = reason(step.error) or ("Stopped." if stopped else "This failed.")
     if seen.ending:
         first += " A call that cannot be broken off is still ending; its result is not used."
-    body = _failures(step, base, drawn, seen) if each else ""
+    body = _failures(run, step, base, drawn, seen, again=not stopped and not locked)
     body += _newest(step, base, drawn, seen)
     body += _log(seen.log)
     if seen.details and drawn.author:
@@ -207,7 +201,7 @@ def _ended(view: RunView, run: Run, step: Step, base: str, drawn: Drawn, seen: S
     if not stopped:
         body += JobReport(view, step, seen.details, drawn)
     body += _newer(run, step, drawn, seen) if not locked else ""
-    acts = "" if locked else _ways(run, step, drawn, seen, stopped=stopped)
+    acts = "" if locked else _ways(view, run, step, drawn, seen, stopped=stopped)
     note = f"{'Stopped' if stopped else 'Failed'} at {_clock(seen.ended_at)}" if seen.ended_at else ""
     inside = (f'<div class="card-head">{heading(step, focus=drawn.focus)}<p>{escape(first)}</p></div>'
               f'{f"""<div class="card-body">{body}</div>""" if body else ""}'
@@ -221,12 +215,17 @@ def _ended(view: RunView, run: Run, step: Step, base: str, drawn: Drawn, seen: S
     return card(step, "active failed", f'{icon("x", small=True)}<span class="sr">Failed</span>', inside)
 
 
-def _ways(run: Run, step: Step, drawn: Drawn, seen: Seen, *, stopped: bool) -> str:
+def _ways(view: RunView, run: Run, step: Step, drawn: Drawn, seen: Seen, *, stopped: bool) -> str:
     again = "Go on" if stopped else f"Try the {seen.failed:,} again" if seen.done and seen.failed > 1 else "Try again"
     acts = Act(run, _verb(step, "go-on"), again, "solid", drawn, big=True)
-    if step.work is not None and step.work.items is not None and seen.done:
+    some = step.work is not None and step.work.items is not None and seen.done > 0
+    if some:
         those = f"Continue with those {seen.done:,}" if seen.done > 1 else "Continue with that one"
         acts += Act(run, _verb(step, "continue"), those, "line", drawn, big=True)
+    asked = [each for each in view.drawing.items if isinstance(each, Step) and each.state == "done" and not each.work]
+    if asked and not (stopped or some):
+        label = f"Revert to {escape(one_line(asked[-1].name, 40))}"
+        acts += Act(run, f"revert/{quote(asked[-1].slug)}", label, "ghost", drawn, big=True)
     return acts
 
 
@@ -236,16 +235,28 @@ def reason(text: str) -> str:
     return text if not text or text[-1] in ".!?…" else f"{text}."
 
 
-def _failures(step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
-    failed = [item for item in seen.items if item.state == "failed"]
-    if not failed:
+def _failures(run: Run, step: Step, base: str, drawn: Drawn, seen: Seen, *, again: bool = False) -> str:
+    """The items of an each that have failed, and those that are tried again. `again`: somebody may try one again."""
+    work, failed = step.work, [item for item in seen.items if item.state == "failed"]
+    tries = dict(list(seen.live.tries.items())[:FAILED]) if seen.live is not None else {}
+    if work is None or work.items is None or not (failed or tries):
         return ""
-    assert step.work is not None
-    rows = "".join(f'<li><div><span class="nm">{escape(called(step.work, item.number))}</span>'
-                   f'<p class="sub">{escape(reason(item.error))}</p></div></li>' for item in failed)
+
+    def row(number: int, why: str, act: str = "") -> str:
+        return (f'<li><div><span class="nm">{escape(called(work, number))}</span><p class="sub">{escape(why)}</p></div>'
+                f'{f"""<div class="end">{act}</div>""" if act else ""}</li>')
+
+    def one(number: int) -> str:
+        return Act(run, f"{_verb(step, 'go-on')}?item={number}", "Try again", "ghost", drawn,
+                   said=f"Try again: {called(work, number)}") if again and seen.failed > 1 else ""
+
+    rows = "".join(row(number, tried(each)) for number, each in tries.items())
+    rows += "".join(row(item.number, reason(item.error), one(item.number)) for item in failed)
     at = escape(drawn.url(f"{base}/items/{quote(step.slug)}?sort=-Error"))
     more = f'<a class="btn ghost sm" href="{at}">All {seen.failed:,}</a>' if seen.failed > len(failed) else ""
-    return _fold(f"{seen.failed:,} failed", f'<ul class="rows">{rows}</ul>{more}', opened=True)
+    told = [f"{seen.failed:,} failed"] if seen.failed else []
+    told += [f"{len(seen.live.tries):,} tried again"] if seen.live is not None and tries else []
+    return _fold(", ".join(told), f'<ul class="rows">{rows}</ul>{more}', opened=True)
 
 
 def _newest(step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
@@ -311,9 +322,18 @@ def _done(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
         text += f", {left_out:,} not run" if left_out > 0 else ""
     else:
         text = _result(step.value, drawn)
-    again = Act(run, f"revert/{quote(step.slug)}", f'{icon("rotate-ccw", small=True)}Run again', "ghost", drawn,
-                said=f"Run again: {named(step)}")
+    again = _rest(run, step, drawn, seen) + Act(run, f"revert/{quote(step.slug)}", f'{icon("rotate-ccw", small=True)}'
+                                                "Run again", "ghost", drawn, said=f"Run again: {named(step)}")
     return done_card(run, step, f"{text}{took}", again)
+
+
+def _rest(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
+    """Run what an each has no result of; those there are stay."""
+    if step.work is None or step.work.items is None or not (rest := len(step.work.items) - seen.done):
+        return ""
+    label = f"Go on with the other {rest:,}" if rest > seen.failed else (
+        f"Try the {rest:,} failed again" if rest > 1 else "Try the failed one again")
+    return Act(run, f"revert/{quote(step.slug)}?keep=yes", label, "ghost", drawn, said=f"{label}: {named(step)}")
 
 
 def _result(value: Any, drawn: Drawn) -> str:

@@ -29,9 +29,9 @@ async def stop(web: Web, key: str, slug: str) -> Response:
 
 
 @ar.post("/runs/{key}/jobs/{slug}/go-on")
-async def go_on(web: Web, key: str, slug: str) -> Response:
-    """Go on with what was stopped, or try again what has failed."""
-    return await _done(web, key, web.core.jobs.go_on(key, slug))
+async def go_on(web: Web, key: str, slug: str, item: str = "") -> Response:
+    """Go on with what was stopped, or try again what has failed; of an each one `item`, by its number."""
+    return await _done(web, key, web.core.jobs.go_on(key, slug, item=number(item, 0) if item else None))
 
 
 @ar.post("/runs/{key}/jobs/{slug}/continue")

@@ -124,9 +124,9 @@ def _refusal(step: Step | None, slug: str, answers: Answers,
 
 
 @ar.post("/runs/{key}/revert/{slug}")
-async def revert(web: Web, key: str, slug: str) -> Response:
+async def revert(web: Web, key: str, slug: str, keep: str = "") -> Response:
     """Ask this step and all after it again."""
-    return await _change(web, web.core.runs.revert(key, slug))
+    return await _change(web, web.core.runs.revert(key, slug, keep=bool(keep)))
 
 
 @ar.post("/runs/{key}/undo")
