@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 from functools import partial
@@ -26,6 +26,7 @@ from .results import Failed
 from .runs import Answers, Run, Runs, RunView
 from .shows import Table
 from .shows.exports import make
+from .text import cover
 from .ui import _key_text as key_text
 from .worker import Call, folder_of
 from .workflow import Broken, Workflow
@@ -225,8 +226,8 @@ class Commands:
         view = await self._runs.draw(key)
         for item in view.drawing.items:
             if isinstance(item, Export) and name in (item.name, item.slug):
-                making = Call(partial(make, item.name, item.data), folder_of(view.workflow.fn))
-                return item.name, await making.result(EXPORT_S)
+                making = partial(make, item.name, item.data, self._runs.secrets_of(key))
+                return item.name, await Call(making, folder_of(view.workflow.fn)).result(EXPORT_S)
         raise NotFound(f"{key} has no download {name[:80]}.")
 
     # within
@@ -244,11 +245,13 @@ class Commands:
             step = view.drawing.open
             facts |= {"complete": view.drawing.finished, "waiting_for": step.label if step is not None else None}
 
+        secrets = self._runs.secrets_of(view.run.key) if view.run is not None else ()
+
         def work() -> dict[str, Any]:  # asks an author's objects what they hold
             items = view.drawing.items
-            shown = [_shown(thing) for item in items if isinstance(item, Show) for thing in item.things]
+            shown = [_shown(thing, secrets) for item in items if isinstance(item, Show) for thing in item.things]
             return {"steps": [_step(item) for item in items if isinstance(item, Step) and item.state == "done"],
-                    "shown": shown, "result": plain_data(view.drawing.result)}
+                    "shown": shown, "result": cover(plain_data(view.drawing.result), secrets)}
 
         facts |= await Call(work, folder_of(view.workflow.fn)).result(READ_S)
         base = f"/runs/{view.run.key}" if view.run is not None else f"/runs/new/{view.workflow.endpoint}"
@@ -258,10 +261,10 @@ class Commands:
         if (error := view.drawing.error) is not None:
             facts["error"] = {"error": error.message, "hint": error.hint, "file": error.file, "line": error.line}
         facts["changed"] = view.changed is not None
-        facts["open"] = self._open(view)
+        facts["open"] = self._open(view, secrets)
         return facts
 
-    def _open(self, view: RunView) -> dict[str, Any] | None:
+    def _open(self, view: RunView, secrets: Sequence[str]) -> dict[str, Any] | None:
         """What the run waits for: a question with the schema of its answer, or a job with its state."""
         step = view.drawing.open
         if step is None:
@@ -276,7 +279,7 @@ class Commands:
             state = "running" if under_way(view) else "waiting" if step.state == "open" else step.state
             return facts | {"state": state, "error": step.error, "progress": progress}
         if step.approve is not None:
-            facts["what"] = [_shown(thing) for thing in step.approve.what]
+            facts["what"] = [_shown(thing, secrets) for thing in step.approve.what]
         if step.field is not None:
             facts["field"] = step.field.kind
         return facts | {"state": "open", "schema": schema(step), "default": plain_data(step.default)}
@@ -304,10 +307,10 @@ def _step(step: Step) -> dict[str, Any]:
             "value": plain_data(step.value)}
 
 
-def _shown(thing: Any) -> Any:
-    """A text as it is; of a table its first rows; of anything else what it is."""
+def _shown(thing: Any, secrets: Sequence[str]) -> Any:
+    """A text as it is; of a table its first rows; of anything else what it is. Without the secrets of the run."""
     if isinstance(thing, str):
-        return thing
+        return cover(thing, secrets)
     if isinstance(thing, Table):
-        return {"table": plain_data(thing.sorted(thing.sort)[:ROWS]), "rows": len(thing)}
+        return {"table": cover(plain_data(thing.sorted(thing.sort)[:ROWS]), secrets), "rows": len(thing)}
     return {"kind": type(thing).__name__}

@@ -40,7 +40,7 @@ class Core:
         self.plugins = plugins or Plugins(settings)
         self.watch = Watch(self.db, self.feed, clock, self.tasks, self.plugins)
         self.files = Files(folder.path / "files", self.db, clock)
-        self.secrets = Secrets(folder.path / "secrets.json")
+        self.secrets = Secrets(folder.path / "secrets.json", folder.secret("secrets.key"))
         self.llm = Llm(settings, self.db, self.feed, clock, self.tasks)
         self.jobs = Jobs(settings, self.db, self.feed, clock, self.tasks, self.files, self.llm)
         self.runs = Runs(self.db, self.feed, clock, self.plugins, self.files, self.secrets, twice=settings.dev)
@@ -56,6 +56,7 @@ class Core:
         self.llm.redact = self.secrets.redact
         self.runs.jobs, self.runs.fork, self.archive.stop = self.jobs, self.archive.fork, self.jobs.stop
         self.jobs.advance, self.jobs.messages = self.runs.advance, self.context.step
+        self.jobs.secrets_of = self.runs.secrets_of
         self.watch.on_reload = self.runs.reloaded
 
     @classmethod

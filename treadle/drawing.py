@@ -51,7 +51,8 @@ class Work:
 
     `digest`: of all it is called with; a stored result of another one runs again. `items`: those of an each, None for
     a job. `timeout_s`: seconds for one call. `failed`: what an each does when some have failed. `schema`: of an llm,
-    the type of its answer; None is text. `calls` knows how a call is bound, and an item known.
+    the type of its answer; None is text. `calls` knows how a call is bound, and an item known. `seal`: the key of its
+    digests, where a secret was given before.
     """
 
     fn: Callable[..., Any] | None
@@ -63,6 +64,7 @@ class Work:
     retries: int = 0
     timeout_s: float | None = None
     failed: Literal["ask", "keep"] = "ask"
+    seal: bytes = b""
     name: Callable[[Any], str] | None = None
     prompt: str = ""
     schema: Any = None

@@ -41,8 +41,8 @@ class Drawn:
 class Drawings:
     """Draws runs. Writes nothing."""
 
-    def __init__(self, plugins: Plugins, steps: Steps, open_file: OpenFile, *, twice: bool) -> None:
-        self._plugins, self._steps, self._open_file, self._twice = plugins, steps, open_file, twice
+    def __init__(self, plugins: Plugins, steps: Steps, open_file: OpenFile, seal: bytes, *, twice: bool) -> None:
+        self._plugins, self._steps, self._open_file, self._seal, self._twice = plugins, steps, open_file, seal, twice
         self._kept: OrderedDict[tuple[Any, ...], Drawing] = OrderedDict()
 
     async def of(self, run: str, endpoint: str, code: str, rows: Sequence[sqlite3.Row], rev: int, *,
@@ -86,7 +86,8 @@ class Drawings:
         if name in self._kept:
             self._kept.move_to_end(name)
             return self._kept[name]
-        drawing = await replay(workflow, stored, open_file=self._open_file, twice=self._twice)
+        drawing = await replay(workflow, stored, open_file=self._open_file, seal=self._seal,
+                               twice=self._twice)
         if drawing.error is None:
             self._kept[name] = drawing
             if len(self._kept) > KEPT:

@@ -117,11 +117,10 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
                  twice: bool = False, deadline_s: float = DEADLINE_S, give_up_s: float = GIVE_UP_S) -> Drawing:
     """Draw a run. An author's error comes as `Drawing.error`, with what was drawn before it.
 
-    `open_file` is called here, on the loop, never in the thread. `seal`: the key of the digests of what is called after a
-    secret was given. `twice`: replay twice and compare. A version that is
-    not done after `deadline_s` is not replayed again for `AGAIN_S`, and where its thread does not end within
-    `give_up_s` more, not until its file changes. One replay of a workflow runs at a time. Cancelling
-    leaves it to its deadline.
+    `open_file` is called here, on the loop, never in the thread. `seal`: the key of the digests of what is called after
+    a secret was given. `twice`: replay twice and compare. A version that is not done after
+    `deadline_s` is not replayed again for `AGAIN_S`, and where its thread does not end within `give_up_s` more, not
+    until its file changes. One replay of a workflow runs at a time. Cancelling leaves it to its deadline.
     """
     try:
         await _prepare(workflow, stored)

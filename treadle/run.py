@@ -19,7 +19,7 @@ from .fields.spec import SECRET, Secret
 from .files import File, Files
 from .plugins.registry import Plugins
 from .steps import Steps
-from .text import one_line
+from .text import cover, one_line
 from .workflow import Broken, Workflow
 
 TITLES = frozenset({"text", "url", "upload"})  # kinds of questions whose answer names a run
@@ -95,7 +95,7 @@ class Reading:
         self._db, self._feed, self._clock = db, feed, clock
         self._plugins, self._files, self._secrets = plugins, files, secrets
         self._steps = Steps(db, files)
-        self._drawings = Drawings(plugins, self._steps, self._open, twice=twice)
+        self._drawings = Drawings(plugins, self._steps, self._open, secrets.seal, twice=twice)
 
     def get(self, key: str) -> Run:
         """The run with this key. Raises `NotFound`."""
@@ -133,7 +133,13 @@ class Reading:
     async def facts(self, key: str) -> str:
         """What the model is told of a run: its answers, its jobs and what it waits for, in at most 4,000 characters."""
         view, run = await self.draw(key), self.get(key)
-        return self._secrets.redact(told(run.title, key, view.drawing, locked=run.state == "finished"))
+        text = told(run.title, key, view.drawing, locked=run.state == "finished")
+        return str(cover(self._secrets.redact(text), self.secrets_of(key)))
+
+    def secrets_of(self, key: str) -> Sequence[str]:
+        """What a run was told in confidence."""
+        return self._secrets.of(row["value"] for row in self._db.rows(
+            "SELECT value FROM steps WHERE run = ? AND value LIKE ?", (key, f'%"{SECRET}%')))
 
     def _open(self, id: str) -> Any:
         """The file or the secret of an id that is stored. Raises `NotFound`."""

@@ -210,4 +210,5 @@ class Steps:
 
 
 def _matched(work: Work, old: dict[str, tuple[int, int]]) -> list[tuple[int, int, int]]:
-    return [(number, *old[name]) for number, name in enumerate(item_digests(work.fn, work.items or ())) if name in old]
+    names = item_digests(work.fn, work.items or (), work.seal)
+    return [(number, *old[name]) for number, name in enumerate(names) if name in old]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
+from functools import lru_cache
 from html import escape
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 STORED_LEVELS = 400  # of what is nested in a stored value, which is read where Python is deep already
 
@@ -46,6 +50,8 @@ def span(seconds: float) -> str:
 
 
 LONG = 12  # characters of a secret that is looked for in data; what is shorter is in too much that is none
+SHORTEST = 4  # of one that is looked for in what its own run keeps
+GONE = "[secret]"  # what stands in its place
 
 _hidden: list[str] = []
 _forms: list[str] = []  # in which long ones stand in HTML and in JSON
@@ -67,6 +73,31 @@ def for_others(text: str) -> str:
     for form in _forms:
         text = text.replace(form, "...")
     return text
+
+
+def cover(value: Any, secrets: Sequence[str]) -> Any:
+    """What JSON holds, or a text, without these secrets of its own run, also as they stand in a URL. One of fewer than
+    `LONG` characters, or of digits alone, is taken out as a word of its own; below `SHORTEST`, and where it is a
+    number, it stays."""
+    found = _where(tuple(sorted(secrets)))
+    if found is None:
+        return value
+    if isinstance(value, str):
+        return found.sub(GONE, value)
+    if isinstance(value, dict):
+        return {cover(name, secrets): cover(inner, secrets) for name, inner in value.items()}
+    return [cover(inner, secrets) for inner in value] if isinstance(value, list | tuple) else value
+
+
+@lru_cache(maxsize=16)
+def _where(secrets: tuple[str, ...]) -> re.Pattern[str] | None:
+    forms: dict[str, str] = {}
+    for secret in secrets:
+        whole = len(secret) < LONG or secret.isdecimal()
+        for form in (secret, quote(secret, safe=""), quote_plus(secret), escape(secret),
+                     json.dumps(secret, ensure_ascii=False)[1:-1]) if len(secret) >= SHORTEST else ():
+            forms[form] = rf"(?<!\w){re.escape(form)}(?!\w)" if whole else re.escape(form)
+    return re.compile("|".join(forms[form] for form in sorted(forms, key=len, reverse=True))) if forms else None
 
 
 def in_html(text: str) -> str:

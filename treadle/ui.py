@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar, overload
 from . import calls
 from .drawing import Approve, Drawing, Executor, Export, Kind, Show, Step, Stored, Work
 from .errors import InvalidAnswer, NotFound
+from .fields.spec import SECRET
 from .fields.types import LABEL_LENGTH, OpenFile, Question, Upload, choice, field, form
 from .files import File
 from .results import Results
@@ -52,12 +53,13 @@ class _Answer(Generic[T]):
 class Ui:
     """What a workflow is given: its questions, and what it shows between them."""
 
-    def __init__(self, stored: Iterable[Stored], open_file: OpenFile, *, traced: bool = False) -> None:
+    def __init__(self, stored: Iterable[Stored], open_file: OpenFile, *, seal: bytes = b"",
+                 traced: bool = False) -> None:
         self._stored: dict[tuple[str, str], Stored] = {}
         for row in stored:
             if row.state != "reverted" or self._stored.get((row.label, row.key), row).state == "reverted":
                 self._stored[row.label, row.key] = row
-        self._open_file = open_file
+        self._open_file, self._key, self._seal = open_file, seal, b""
         self._drawing = Drawing()
         self._seen: dict[tuple[str, str], tuple[str, int]] = {}
         self._slugs: set[str] = set()
@@ -149,7 +151,7 @@ class Ui:
         """
         self._enter()
         self._tried(calls.check, fn, on=on, retries=retries, timeout_s=timeout_s)
-        work = Work(fn, args, self._tried(calls.call_digest, fn, args), on=on, retries=retries, timeout_s=timeout_s)
+        work = Work(fn, args, self._hashed(calls.call_digest, fn, args), on=on, retries=retries, timeout_s=timeout_s)
         return self._step("job", label, key, (work.digest, on, retries, timeout_s), work=work)
 
     @overload
@@ -179,8 +181,8 @@ class Ui:
         if isinstance(items, str | bytes) or not isinstance(items, Iterable):
             raise self._misuse(f"The items of {label!r} are a list, not {type(items).__name__}.")
         items = items if isinstance(items, Results) else tuple(items)
-        work = Work(fn, (), self._tried(calls.items_digest, fn, items), items, on, workers, retries, timeout_s, failed,
-                    name)
+        work = Work(fn, (), self._hashed(calls.items_digest, fn, items), items, on, workers, retries, timeout_s, failed,
+                    name, seal=self._seal)
         return self._step("each", label, key, (work.digest, on, workers, retries, timeout_s, failed), work=work)
 
     @overload
@@ -199,7 +201,7 @@ class Ui:
         if not isinstance(prompt, str) or not prompt.strip():
             raise self._misuse(f"{label!r} needs a prompt: a text.")
         said = storable(prompt)
-        work = Work(None, digest=calls.digest([said, _said(schema)]), prompt=said, schema=schema)
+        work = Work(None, digest=self._hashed(calls.digest, [said, _said(schema)]), prompt=said, schema=schema)
         return self._step("llm", label, key, work.digest, work=work)
 
     def approve(self, label: str, what: Any, *, yes: str = "Yes", no: str = "No",
@@ -211,7 +213,7 @@ class Ui:
         self._enter()
         things = what if isinstance(what, tuple) else (what,)
         self._can_be_shown(things)
-        approve = Approve(things, yes, no, digest(things), self._numbers(things))
+        approve = Approve(things, yes, no, self._hashed(digest, things), self._numbers(things))
         return self._step("approve", label, key, (yes, no, approve.digest), approve=approve)
 
     def show(self, *things: Any) -> None:
@@ -276,6 +278,9 @@ class Ui:
             return work(*args, **named)
         except TypeError as error:
             raise self._misuse(str(error)) from None
+
+    def _hashed(self, digest: Callable[..., str], *args: Any) -> str:
+        return calls.sealed(self._tried(digest, *args), self._seal)
 
     def _numbers(self, things: tuple[Any, ...]) -> int:
         self._shown += len(things)
@@ -344,6 +349,8 @@ class Ui:
     def _value(self, step: Step, old: Stored) -> Any:
         assert old.value is not None  # a step that is done has one
         if step.field is not None:
+            if SECRET in old.value:  # from here on a digest may be one of the secret
+                self._seal = self._key
             return step.field.from_json(old.value, open_file=self._open_file)
         if (work := step.work) is None:
             return old.value == "true"

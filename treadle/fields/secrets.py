@@ -6,24 +6,24 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import NotFound, StartError, StorageError
-from ..text import hide
+from ..text import GONE, hide
 from .spec import SECRET, Secret, references
 
 SHORTEST = 6  # characters of a secret that is looked for in texts; what is shorter is in every other word
 HELD = 100
-GONE = "[secret]"  # what stands in its place
 
 
 class Secrets:
     """All that runs were told in confidence. No log, export or run file holds them, and the model is not sent them."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises `StartError` when the file cannot be read; it is left as it is."""
-        self._path = path
+    def __init__(self, path: Path, seal: str = "") -> None:
+        """`seal`: the key of digests of what holds one. Raises `StartError` when the file cannot be read; it is left as
+        it is."""
+        self._path, self.seal = path, seal.encode()
         self._saving = asyncio.Lock()
         self._held: dict[tuple[str, str], Secret] = {}  # of refused forms
         self._fresh: set[str] = set()  # kept, and perhaps not in a row yet
@@ -48,6 +48,10 @@ class Secrets:
         if id not in self._known:
             raise NotFound("This secret is not kept here.", hint="Type it again.")
         return Secret(self._known[id])
+
+    def of(self, stored: Iterable[str | None]) -> Sequence[str]:
+        """Those that these stored answers name."""
+        return [self._known[id] for id in dict.fromkeys(references(stored)) if id in self._known]
 
     def hold(self, owner: str, step: str, text: str) -> None:
         """Remember what came with a refused form, in memory and for the last `HELD` of them."""

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from ..feed import Feed
 from ..files import Files
 from ..llm import Llm
 from ..tasks import Tasks
-from ..text import one_line, span, without_secrets
+from ..text import cover, one_line, span, without_secrets
 from ..worker import folder_of
 from ..workflow import Workflow
 from .calls import speaking
@@ -112,7 +112,7 @@ class Jobs:
     """All that runs. Lives on the event loop.
 
     `advance` is awaited with a run's key whenever something of it has ended, or is to run again; `messages` gives what
-    the model is sent for an llm step of a run. Core sets both.
+    the model is sent for an llm step of a run, `secrets_of` what a run was told in confidence. Core sets them.
     """
 
     advance: Callable[[str], Awaitable[Any]]
@@ -124,6 +124,7 @@ class Jobs:
         self._files, self._llm, self._max_file = files, llm, settings.max_upload
         self._executors = Executors(str(settings.data / "code"), settings.cluster)
         self._watchdog = Watchdog(speaking)
+        self.secrets_of: Callable[[str], Sequence[str]] = lambda run: ()
         self._live: dict[int, Job] = {}
         self._left: dict[int, Said] = {}  # what was stopped, as its call may still be running
         self._turn = asyncio.Lock()  # one item at each turn of the loop: pages have theirs between two
@@ -154,8 +155,8 @@ class Jobs:
             return
         if row["started_at"] is None:
             self._db.execute("UPDATE steps SET started_at = ? WHERE id = ?", (self._clock.now(), step_id))
-        job = Job(run, step_id, step, workflow, Said(row["log"]), row["started_at"] or self._clock.now(),
-                  self._clock.monotonic())
+        job = Job(run, step_id, step, workflow, Said(row["log"], self.secrets_of(run)),
+                  row["started_at"] or self._clock.now(), self._clock.monotonic())
         self._live[step_id] = job
         if step.work.fn is not None and step.work.on == "thread":
             fn = inner(step.work.fn)
@@ -222,7 +223,8 @@ class Jobs:
             eta = max(0.0, (total - done) * elapsed / (done - job.first))
         waits = said.waits or (FULL if said.queued and not said.busy else "")
         tries = {item: each._replace(at=each.at - now) for item, each in said.tries.items()}
-        return Live(done, total, said.text, list(said.log), job.started_at, eta, items.failed if items else 0,
+        text, log = cover([said.text, list(said.log)], said.secrets)
+        return Live(done, total, text, log, job.started_at, eta, items.failed if items else 0,
                     said.written, "items" if items else "", waits, tries)
 
     def ending(self, step_id: int) -> bool:
@@ -288,7 +290,7 @@ class Jobs:
         work = job.step.work
         assert work is not None and work.items is not None
         values: list[Any] = await self._executors.in_thread(list, work.items)
-        digests = await self._executors.in_thread(_digests, work.fn, values)
+        digests = await self._executors.in_thread(_digests, work.fn, values, work.seal)
         items = job.items = Items(self._db, self._files, job.run, job.id, digests)
         await items.load()
         job.first = items.done + items.failed
@@ -312,7 +314,8 @@ class Jobs:
     async def _ask(self, job: Job) -> Result:
         work = job.step.work
         assert work is not None
-        return await answer(self._llm, lambda: self.messages(job.run, work.prompt), work.schema, job.said)
+        prompt = cover(work.prompt, job.said.secrets)
+        return await answer(self._llm, lambda: self.messages(job.run, prompt), work.schema, job.said)
 
     async def _filed(self, job: Job, result: Result, number: str) -> Result:
         """A result that is a file, with the file stored."""
@@ -338,7 +341,8 @@ class Jobs:
             return False
         job = self._live.get(step_id)
         log = "\n".join(job.said.log) if job is not None else row["log"]
-        error, details, log = map(without_secrets, (error, details, log))
+        error, details, log = cover([without_secrets(text) for text in (error, details, log)],
+                                    self.secrets_of(row["run"]))
         with self._feed.change() as rev:
             self._db.execute("UPDATE steps SET state = ?, value = ?, error = ?, details = ?, log = ?, answered_at = ?, "
                              "rev = ? WHERE id = ? AND state = ?",
@@ -386,10 +390,10 @@ class Jobs:
         return row
 
 
-def _digests(fn: Any, values: list[Any]) -> list[str]:
+def _digests(fn: Any, values: list[Any], seal: bytes) -> list[str]:
     """By which each item is known. For a thread, which lets the loop pass often: of 10,000 items it computes 0.1 s."""
     found = []
-    for number, digest in enumerate(item_digests(fn, values)):
+    for number, digest in enumerate(item_digests(fn, values, seal)):
         found.append(digest)
         if number % 20 == 0:
             time.sleep(0.0002)

@@ -6,7 +6,7 @@ import io
 import math
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
@@ -40,9 +40,10 @@ class Said:
     number of its item what waits to be tried again.
     """
 
-    __slots__ = ("_half", "busy", "done", "log", "queued", "text", "total", "tries", "waits", "written")
+    __slots__ = ("_half", "busy", "done", "log", "queued", "secrets", "text", "total", "tries", "waits", "written")
 
-    def __init__(self, log: str = "") -> None:
+    def __init__(self, log: str = "", secrets: Sequence[str] = ()) -> None:
+        self.secrets = secrets  # of its run
         self.done: float = 0
         self.total: float | None = None
         self.text = self.written = self.waits = ""  # what it does; what the model has written

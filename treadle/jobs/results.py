@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ..calls import shape
 from ..files import File, megabytes
-from ..text import STORED_LEVELS, deeper, one_line, storable
+from ..text import STORED_LEVELS, cover, deeper, one_line, storable
 from .progress import Progress
 
 LIMIT = 1_000_000         # bytes of JSON in one row
@@ -78,6 +78,20 @@ def encode(value: Any, fn: Any) -> Result:
             return Result("done", rows=rows)
     raise Unstorable(f"{name} returned {megabytes(size)} of JSON; the limit is {megabytes(LIMIT)}. Return a list of "
                      "smaller things, a frame or bytes.")
+
+
+def covered(result: Result, secrets: Sequence[str]) -> Result:
+    """The result without the secrets of its run; failed where they are in a file. May be slow."""
+    data = (result.data or b"").decode("utf-8", "replace")
+    if cover(data, secrets) != data:
+        return Result("failed", error="The file it made holds a secret of this run. Make it without.")
+
+    def plain(text: str) -> str:
+        same = cover(text, secrets) == text
+        return text if same else json.dumps(cover(json.loads(text), secrets), ensure_ascii=False)
+
+    return result._replace(value=plain(result.value), rows=result.rows and [*map(plain, result.rows)],
+                           error=cover(result.error, secrets), details=cover(result.details, secrets))
 
 
 def _is_checked(hint: Any) -> bool:

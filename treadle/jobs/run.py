@@ -13,7 +13,7 @@ from ..text import without_secrets
 from .calls import Over, call_here, failed
 from .executors import Executors
 from .progress import Said, Try
-from .results import Result, encode
+from .results import Result, covered, encode
 
 PAUSE_S, PAUSE_MOST_S = 1.0, 60.0  # before the first further try; doubled for each one after it
 BROKEN = "The process that ran it was ended from outside, or ran out of memory."
@@ -45,7 +45,7 @@ class Calls:
                 await self._clock.sleep(pause)
             finally:
                 del said.tries[item]
-        return result
+        return await self._executors.in_thread(covered, result, said.secrets) if said.secrets else result
 
     async def _try(self, args: tuple[Any, ...], alone: bool) -> Result:
         """Where a pool breaks, all that ran in it goes to the next one; after the second, one at a time and apart,

@@ -9,7 +9,8 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from enum import Enum
 from html import escape
 from importlib.util import find_spec
@@ -17,7 +18,7 @@ from typing import Any
 
 from ..files import File
 from ..results import Failed, Results
-from ..text import for_others, storable
+from ..text import cover, for_others, storable
 from . import frames
 from .frames import installs
 from .table import Table, cell
@@ -34,6 +35,7 @@ MEDIA = {
 _RUNS = re.compile(r"\s*[=@\uff1d\uff20]|[\t\r\n]|\s*[+\-\uff0b\uff0d](?![\w\s.,%]*\Z)")
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _KEYS = (str, int, float, type(None))
+_covered: ContextVar[Sequence[str]] = ContextVar("covered", default=())  # the secrets of the run an export is made of
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
@@ -60,10 +62,18 @@ def ending(name: str) -> str:
     return name.rpartition(".")[2].lower()
 
 
-def make(name: str, data: Mapping[str, Any]) -> bytes:
-    """The file itself. May be slow: not for the event loop. Raises `TypeError` as `check` does, and where xlsx needs a
-    package that is not installed."""
+def make(name: str, data: Mapping[str, Any], secrets: Sequence[str] = ()) -> bytes:
+    """The file itself, without the `secrets` of its run. May be slow: not for the event loop. Raises `TypeError` as
+    `check` does, and where xlsx needs a package that is not installed."""
     check(name, data)
+    before = _covered.set(secrets)
+    try:
+        return _made(name, data)
+    finally:
+        _covered.reset(before)
+
+
+def _made(name: str, data: Mapping[str, Any]) -> bytes:
     kind = ending(name)
     if kind == "xlsx":
         return _sheets(data)
@@ -83,8 +93,12 @@ def spreadsheet(value: Any) -> Any:
     """A cell no spreadsheet runs: text that begins a formula gets a ' in front. Numbers stay numbers."""
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
-    text = for_others(cell(value))
+    text = for_others(_text(value))
     return f"'{text}" if _RUNS.match(text) else text
+
+
+def _text(value: Any) -> str:
+    return str(cover(cell(value), _covered.get()))
 
 
 def size_hint(name: str, data: Mapping[str, Any]) -> str:
@@ -145,9 +159,12 @@ def _separated(value: Any, delimiter: str) -> str:
 def _dumped(name: str, value: Any) -> str:
     """As JSON. Raises `TypeError` that names a key JSON does not have."""
     try:
-        return json.dumps(value, default=_json, ensure_ascii=False, indent=2)
+        text = json.dumps(value, default=_json, ensure_ascii=False, indent=2)
     except TypeError as error:
         raise TypeError(f"{name!r} cannot be written: {error}. Join the parts of such a key: '/'.join(...).") from None
+    secrets = _covered.get()
+    same = cover(text, secrets) == text
+    return text if same else json.dumps(cover(json.loads(text), secrets), ensure_ascii=False, indent=2)
 
 
 def _json(value: Any) -> Any:
@@ -239,23 +256,23 @@ def _markdown(name: str, value: Any) -> str:
     table = _table(value) if _holds(value) else None
     if table is not None:
         lines = [table.columns, ["---"] * len(table.columns),
-                 *([cell(row.get(name)) for name in table.columns] for row in table.sorted(table.sort))]
+                 *([_text(row.get(name)) for name in table.columns] for row in table.sorted(table.sort))]
         return "\n".join("| " + " | ".join(re.sub(r"\s+", " ", text).replace("|", "\\|") for text in line) + " |"
                          for line in lines)
     if isinstance(value, list | tuple | dict):
         return f"```json\n{_dumped(name, value)}\n```"
-    return cell(value)
+    return _text(value)
 
 
 def _html(name: str, value: Any) -> str:
     table = _table(value) if _holds(value) else None
     if table is not None:
         head = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
-        rows = "\n".join("<tr>" + "".join(f"<td>{escape(cell(row.get(name)))}</td>" for name in table.columns) + "</tr>"
-                         for row in table.sorted(table.sort))
+        rows = "\n".join("<tr>" + "".join(f"<td>{escape(_text(row.get(name)))}</td>" for name in table.columns)
+                         + "</tr>" for row in table.sorted(table.sort))
         return f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table>"
     nested = isinstance(value, list | tuple | dict)
-    text = _dumped(name, value) if nested else cell(value)
+    text = _dumped(name, value) if nested else _text(value)
     return f"<pre>{escape(text)}</pre>"
 
 

@@ -20,7 +20,7 @@ from ...shows.exports import make
 from ...shows.pictures import picture
 from ...shows.pictures import title_of as picture_title
 from ...shows.table import cell
-from ...text import for_others, storable
+from ...text import cover, for_others, storable
 from ..records import Record
 from .history import WHO
 from .runlist import state_of
@@ -54,8 +54,8 @@ ol.steps>li.step{break-inside:avoid}a{color:inherit}}"""
 class _Room:
     """What may still be put into the page."""
 
-    def __init__(self) -> None:
-        self.left = ALL_MOST
+    def __init__(self, secrets: Sequence[str] = ()) -> None:
+        self.left, self.secrets = ALL_MOST, secrets
 
     def link(self, name: str, size: int, data: Any) -> str:
         """A download that works without the app, or its name and why it is not there. `data`: gives the bytes."""
@@ -69,10 +69,10 @@ class _Room:
 
 
 def RunFile(line: Line, workflow: str, records: Sequence[Record], view: RunView | None, told: Sequence[Told],
-            files: Sequence[File], missing: Sequence[str], now: float) -> str:
-    """The page up to its data. `missing`: files that are not in the data. Slow: not for the event loop, and it calls
-    what an author's objects do when they are drawn."""
-    room = _Room()
+            files: Sequence[File], missing: Sequence[str], now: float, secrets: Sequence[str] = ()) -> str:
+    """The page up to its data. `missing`: files that are not in the data. `secrets`: those of the run, which no text
+    shows. Slow: not for the event loop, and it calls what an author's objects do when they are drawn."""
+    room = _Room(secrets)
     known = {(record.label, record.key): record for record in records}
     items = view.drawing.items if view is not None else []
     drawn = []
@@ -121,7 +121,7 @@ def _step(record: Record, room: _Room) -> str:
 
 def _export(item: Export, room: _Room) -> str:
     try:
-        data = make(item.name, item.data)
+        data = make(item.name, item.data, room.secrets)
     except Exception:  # noqa: BLE001 - an author's data may fail in any way; the rest of the page is made
         return f'{escape(item.name)} <span class="soft">could not be made</span>'
     return room.link(item.name, len(data), lambda: data)
@@ -139,9 +139,9 @@ def _drawn(thing: Any, room: _Room) -> str:
 
     how = kind(thing)
     if how in ("table", "frame", "graph"):
-        return _table(thing if how == "table" else thing.table if how == "graph" else Table(thing))
+        return _table(thing if how == "table" else thing.table if how == "graph" else Table(thing), room)
     if how == "text":
-        return f'<div class="prose">{OURS.sub("", prose(str(thing)))}</div>'
+        return f'<div class="prose">{OURS.sub("", prose(cover(str(thing), room.secrets)))}</div>'
     if how == "picture":
         made, title = picture(thing), escape(picture_title(thing))
         alt = escape(getattr(thing, "alt", "") or picture_title(thing))
@@ -162,17 +162,17 @@ def _drawn(thing: Any, room: _Room) -> str:
         return f'<div class="box">{OURS.sub("", Terminal(thing))}</div>'
     text = thing.text if how in ("code", "diagram") else thing.to_json()
     note = "" if how == "code" else f'<p class="soft">A {how} drawn in Treadle. This is what it is made of:</p>'
-    return f'{note}<div class="box"><pre>{escape(text[:1_000_000])}</pre></div>'
+    return f'{note}<div class="box"><pre>{escape(cover(text[:1_000_000], room.secrets))}</pre></div>'
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, room: _Room) -> str:
     numbers = [column.number for column in table.drawn_columns]
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
     rows = table.sorted(table.sort)
     cells = [(name, '<td class="num">' if number else "<td>") for name, number in
              zip(table.columns, numbers, strict=True)]
-    body = "".join("<tr>" + "".join(f"{tag}{escape(cell(row.get(name)))}</td>" for name, tag in cells) + "</tr>"
-                   for row in rows[:TABLE_MOST])
+    body = "".join("<tr>" + "".join(f"{tag}{escape(cover(cell(row.get(name)), room.secrets))}</td>"
+                                    for name, tag in cells) + "</tr>" for row in rows[:TABLE_MOST])
     note = f'<p class="soft">The first {TABLE_MOST:,} of {len(rows):,} rows.</p>' if len(rows) > TABLE_MOST else ""
     return f'<div class="box"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{note}'
 

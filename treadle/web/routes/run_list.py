@@ -307,11 +307,11 @@ async def save(web: Web, key: str) -> Response:
     files = [*archive.files_of(key)]
     kept = [web.core.files.get(file["id"]) for file, left_out in files if not left_out]
     missing = [file["name"] for file, left_out in files if left_out]
-    told, now = archive.history(key), web.core.clock.now()
+    told, now, secrets = archive.history(key), web.core.clock.now(), web.core.runs.secrets_of(key)
 
     def draw(with_shows: bool = True) -> str:
         return RunFile(line, plugin.title if plugin is not None else line.endpoint, found,
-                       view if with_shows else None, told, kept, missing, now)
+                       view if with_shows else None, told, kept, missing, now, secrets)
 
     head = await authored(view, draw, within=SAVE_S) if view is not None else draw()
 

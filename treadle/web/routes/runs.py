@@ -241,5 +241,6 @@ async def _export(web: Web, view: RunView, slug: str) -> Response:
     if found is None:
         raise NotFound("There is no such download in this run.", hint="It may have been reverted.")
     headers = download_headers(web, found.name)
-    data = await authored(view, lambda: make(found.name, found.data), within=EXPORT_S)
+    secrets = web.core.runs.secrets_of(view.run.key) if view.run is not None else ()
+    data = await authored(view, lambda: make(found.name, found.data, secrets), within=EXPORT_S)
     return Response(data, media_type=MEDIA[ending(found.name)], headers=headers)
