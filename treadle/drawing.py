@@ -64,10 +64,10 @@ class Work:
     retries: int = 0
     timeout_s: float | None = None
     failed: Literal["ask", "keep"] = "ask"
-    seal: bytes = b""
     name: Callable[[Any], str] | None = None
     prompt: str = ""
     schema: Any = None
+    seal: bytes = b""
 
 
 @dataclass(slots=True)

@@ -124,8 +124,8 @@ class Jobs:
         self._files, self._llm, self._max_file = files, llm, settings.max_upload
         self._executors = Executors(str(settings.data / "code"), settings.cluster)
         self._watchdog = Watchdog(speaking)
-        self.secrets_of: Callable[[str], Sequence[str]] = lambda run: ()
         self._live: dict[int, Job] = {}
+        self.secrets_of: Callable[[str], Sequence[str]] = lambda run: ()
         self._left: dict[int, Said] = {}  # what was stopped, as its call may still be running
         self._turn = asyncio.Lock()  # one item at each turn of the loop: pages have theirs between two
         self._ended: deque[JobLine] = deque(maxlen=ENDED_KEPT)
