@@ -9,7 +9,6 @@ import json
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from .clock import Clock
@@ -25,8 +24,7 @@ MAX_TEXT = 100_000    # bytes of a question
 ACTIVE = "role = 'assistant' AND state IN ('waiting', 'streaming') AND deleted = 0"  # as the index one_active_reply
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a person is when they ask: an endpoint, and the run that is open there, if any."""
 
     endpoint: str = "home"

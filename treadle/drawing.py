@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from dataclasses import field as part
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from .errors import PluginError
 from .fields.types import Question
@@ -17,8 +17,7 @@ Executor = Literal["thread", "process", "cluster"]
 WORKS = frozenset({"job", "each", "llm"})  # the kinds that run; the others ask a person
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """One row of a step. `value` is JSON; of a reverted question it is only the default of the next answer, of an
     `each` the digest of what it gave. `rows`: those of its items. `code`: the version it runs with."""
 
@@ -34,8 +33,7 @@ class Stored:
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Approve:
+class Approve(NamedTuple):
     """What is decided, and the words of the two answers. `number` as in `Show`; `digest` changes with what is shown."""
 
     what: tuple[Any, ...]
@@ -45,8 +43,7 @@ class Approve:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(NamedTuple):
     """What a job, an each or an llm step runs.
 
     `digest`: of all it is called with; a stored result of another one runs again. `items`: those of an each, None for

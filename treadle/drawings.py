@@ -5,8 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .drawing import Drawing, Step, Stored
 from .errors import NotFound, PluginError
@@ -19,8 +18,7 @@ from .workflow import Workflow
 KEPT = 16  # drawings; they serve the pages of a table and the answer to a POST
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(NamedTuple):
     """The code has changed so that a run cannot simply go on. `first`: the step at which it would go on, if any.
     `again`: that one was answered, or done, before."""
 
@@ -28,8 +26,7 @@ class Changed:
     again: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(NamedTuple):
     """A drawing and the code it came from. `newer`: a newer one is there than the one its step runs with."""
 
     workflow: Workflow

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from .clock import Clock
 from .db import Database
@@ -70,8 +70,7 @@ class File(os.PathLike[str]):
         return "latin-1"
 
 
-@dataclass(frozen=True, slots=True)
-class Arriving:
+class Arriving(NamedTuple):
     """An upload on its way: bytes so far, bytes in all, seconds since it began."""
 
     name: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..drawing import Step
 from ..errors import InvalidAnswer, NotFound, PluginError
@@ -20,8 +19,7 @@ from .types import FieldSpec, FileId, FormSpec, Secret, references
 Answers = dict[str, list[str | FileId]]
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """A checked answer: its JSON as it is stored, its value, and the files it takes, each with the name of its step."""
 
     stored: str

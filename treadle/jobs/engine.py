@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from loguru import logger
 
@@ -76,8 +76,7 @@ class Live:
         return f"{self.done:,.0f} so far" if self.done else ""
 
 
-@dataclass(frozen=True, slots=True)
-class JobLine:
+class JobLine(NamedTuple):
     """One line of the list under the bell. `state`: running, done, failed or stopped; `live` only while it runs."""
 
     run: str

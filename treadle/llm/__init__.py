@@ -6,7 +6,6 @@ import asyncio
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from typing import Any, Literal
 
 from loguru import logger
@@ -107,20 +106,20 @@ class Llm:
         if found == "silent" and old.ready and old.address == address and self._silent < PATIENCE:
             return
         pull = old.pull if self._pulling is not None else None
-        status = replace(old, kind="checking", address=address, models=(), pull=pull, was_down=False)
+        status = old._replace(kind="checking", address=address, models=(), pull=pull, was_down=False)
         if isinstance(found, str):
             if found != "refused" or not (is_default(address) or address == self._default):
-                status = replace(status, kind="wrong_address")
+                status = status._replace(kind="wrong_address")
             else:
-                status = replace(status, kind="not_running" if is_installed() else "not_installed")
+                status = status._replace(kind="not_running" if is_installed() else "not_installed")
         elif not found:
-            status = replace(status, kind="pulling" if pull else "no_model")
+            status = status._replace(kind="pulling" if pull else "no_model")
         else:
             names = [model.name for model in found]
             wanted = self._read("model.chosen")
             if old.kind not in ("checking", "ready"):
                 self._said_until = self._clock.monotonic() + SAID_S
-            status = replace(status, kind="ready", models=found, problem="", failed="",
+            status = status._replace(kind="ready", models=found, problem="", failed="",
                              chosen=wanted if wanted in names else names[0],
                              was_down=self._clock.monotonic() < self._said_until)
         self._show(status)
@@ -161,7 +160,7 @@ class Llm:
         if name not in [model.name for model in self.status.models]:
             raise InvalidAnswer(f"{name[:80]} is not installed.", field="model", hint="Choose one of the list.")
         self._write("model.chosen", name)
-        self._show(replace(self.status, chosen=name))
+        self._show(self.status._replace(chosen=name))
         await self._db.durable()
 
     async def set_address(self, text: str) -> None:
@@ -213,7 +212,7 @@ class Llm:
         kind = self.status.kind
         if kind in ("no_model", "pulling"):
             kind = "pulling" if pull else "no_model"
-        self._show(replace(self.status, kind=kind, pull=pull, problem=problem, failed=failed))
+        self._show(self.status._replace(kind=kind, pull=pull, problem=problem, failed=failed))
 
     async def _pull(self, name: str) -> None:
         problem = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -25,8 +24,7 @@ class ToolCall(NamedTuple):
     arguments: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A part of a reply as it came. The last one has `done`, says why it ended (`reason`: stop, or length where the
     model had no room left) and how fast it was. `calls`: what is to be called before it goes on."""
 
@@ -38,8 +36,7 @@ class Piece:
     calls: tuple[ToolCall, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledModel:
+class InstalledModel(NamedTuple):
     """A model that is on the disk of the computer where Ollama runs. `size` in bytes."""
 
     name: str
@@ -49,8 +46,7 @@ class InstalledModel:
 SUGGESTED = InstalledModel("qwen3:8b", 5_200_000_000)  # offered where there is no model, its size said before
 
 
-@dataclass(frozen=True, slots=True)
-class PullProgress:
+class PullProgress(NamedTuple):
     """A download under way. `done` and `total` in bytes, `left_s` in seconds, None while it cannot be told."""
 
     name: str
@@ -59,8 +55,7 @@ class PullProgress:
     left_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelStatus:
+class ModelStatus(NamedTuple):
     """What the picker and the condition above the composer are drawn from.
 
     `was_down`: ready again after a condition was shown; True for the few seconds in which that is said.

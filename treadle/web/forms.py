@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -22,8 +22,7 @@ FIELDS_MOST = 2_000  # of a form; each box of a list that is ticked is one
 DRAINED_MOST = 1_000_000_000  # bytes read and dropped after a refusal: a browser hears no answer while it still sends
 
 
-@dataclass(frozen=True, slots=True)
-class Takes:
+class Takes(NamedTuple):
     """A field that takes a file: under which name of its step it is kept, its limit in bytes, the endings it accepts.
 
     `watch`: the id by which its progress is asked for.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..archive import Result
 from ..errors import NotFound, TreadleError
@@ -18,8 +17,7 @@ from .deps import Web
 TEXT = 100_000  # characters of one answer
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A step, its result in words, and a text that is the same in two runs when their results are.
 
     `rows`: where the result is a list of rows. `file`: where it is a file.

@@ -46,7 +46,7 @@ async def new_page(web: Web, endpoint: str, refusal: Refusal | None = None, *, c
     view = await runs.draw_new(endpoint, client_id=client_id)
     client_id = client_id or secrets.token_urlsafe(12)
     needs = FirstUse(view.workflow, web.core.watch.asks(view.workflow))
-    drawn = replace(_explained(view, drawn_for(web)), client_id=client_id, upload=client_id, before=needs)
+    drawn = _explained(view, drawn_for(web))._replace(client_id=client_id, upload=client_id, before=needs)
     body = await _drawing(web, view, drawn, refusal)
     steps = len(view.workflow.steps)
     at = escape(web.url(f"/runs?workflow={quote(endpoint)}"))
@@ -79,7 +79,7 @@ async def run_page(web: Web, key: str, refusal: Refusal | None = None, *, status
     view = await web.core.runs.draw(key)
     assert view.run is not None  # it has a key
     begun = web.fragment and web.request.headers.get("hx-source", "").startswith("form")  # by its first answer
-    drawn = replace(_for_run(web, view, drawn_for(web, focus=begun)), check=web.fragment)
+    drawn = _for_run(web, view, drawn_for(web, focus=begun))._replace(check=web.fragment)
     body = await _drawing(web, view, drawn, refusal)
     await prepare(web)
     waits = view.drawing.open is not None and view.drawing.open.state == "running"
@@ -90,7 +90,7 @@ async def run_body(web: Web, key: str, refusal: Refusal | None = None, *, status
                    focus: bool = False, check: bool = False) -> Response:
     """`#run-{key}` alone, which replaces the one that is shown."""
     view = await web.core.runs.draw(key)
-    drawn = replace(_for_run(web, view, drawn_for(web, focus=focus)), check=check)
+    drawn = _for_run(web, view, drawn_for(web, focus=focus))._replace(check=check)
     headers = {"HX-Reswap": "outerHTML"} if refusal is not None and is_held(view, refusal) else None
     return HTMLResponse(f"{title_tag(view.title)}{await _drawing(web, view, drawn, refusal)}", status, headers)
 
@@ -119,7 +119,7 @@ def _for_run(web: Web, view: RunView, drawn: Drawn) -> Drawn:
     step = view.drawing.open
     upload = upload_id(view.run.key, step.slug, view.form_rev) if step is not None else ""
     told = web.core.archive.history(view.run.key, limit=FOLDED)
-    return replace(_explained(view, drawn), upload=upload, history=HistoryFold(view.run.key, told, drawn),
+    return _explained(view, drawn)._replace(upload=upload, history=HistoryFold(view.run.key, told, drawn),
                    draft=web.core.drafts.of(view), model_ready=web.core.llm.status.ready)
 
 
@@ -132,7 +132,7 @@ def _explained(view: RunView, drawn: Drawn) -> Drawn:
     kind = error.message.partition(":")[0]  # what follows may be a text of the person's
     what = view.run.key if view.run is not None else view.workflow.endpoint
     logger.error("{} {} could not be drawn: {}, line {}, {}", name, what, error.file, error.line, kind)
-    return replace(drawn, reference=name)
+    return drawn._replace(reference=name)
 
 
 async def authored(view: RunView, work: Callable[[], T], *, within: float = DRAW_S) -> T:

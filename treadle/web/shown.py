@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from .leaves import REST, SPOT
@@ -35,8 +34,7 @@ class Mark(NamedTuple):
     id: str  # "" where the text ended in nothing that can grow
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One publication; it never changes, so that it can be read while the next is being drawn."""
 
     rev: int
@@ -95,7 +93,7 @@ class Shown:
         """
         now = self._now
         if tail == self._tail and now.marks and not closed and not last:
-            self._now = replace(now, rev=rev)
+            self._now = now._replace(rev=rev)
             return
         self._tail = tail
         done, count = now.done, now.count
@@ -122,7 +120,7 @@ class Shown:
         self._open = fresh[len(closed):]
         same = not closed and tuple(shown) == now.tail
         if same and now.marks:
-            self._now = replace(now, rev=rev)
+            self._now = now._replace(rev=rev)
         else:
             self._turn(now, rev, done, count + len(closed), tuple(shown), mark)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from html import escape
+from typing import NamedTuple
 from urllib.parse import quote
 
 from fasthtml.common import NotStr
@@ -52,8 +52,7 @@ def JobsPanel() -> str:
         '<span class="sr" id="job-said" role="status"></span>')
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line of the list: a job, the run it belongs to, the rev of its step and when that was started."""
 
     job: JobLine

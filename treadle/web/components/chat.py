@@ -178,8 +178,8 @@ def Composer(conversation: int, ask: str, active: Message | None) -> NotStr:
     """
     url = f"/chat/{conversation}"
     return NotStr(
-        f'<form class="composer" id="composer" method="post" action="{url}" hx-post="{url}" hx-swap="none" {ENCODING}>'
-        '<label class="sr" for="text">Message the assistant</label>'
+        f'<form class="composer" id="composer" method="post" action="{url}" hx-post="{url}" hx-swap="none" {ENCODING} '
+        f'data-keep="{url}"><label class="sr" for="text">Message the assistant</label>'
         f'<textarea id="text" name="text" rows="1" placeholder="{escape(ask)}"></textarea>'
         f'<div class="row"><span class="sp"></span>{ComposerAction(active)}</div></form>'
         + "".join(f'<form id="{verb}" method="post" action="{url}/{verb}" hx-post="{url}/{verb}" hx-swap="none" '

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...fields.types import FieldSpec, Secret
 from ...files import File, megabytes
@@ -21,10 +20,11 @@ TYPES = {"url": "url", "email": "email", "secret": "password", "date": "date", "
 MODES = {"whole_number": ' inputmode="numeric"', "number": ' inputmode="decimal"',
          "path": ' autocapitalize="none" spellcheck="false"', "secret": ' autocomplete="off"',
          "json": ' autocapitalize="none" spellcheck="false"'}
+STOPPED = ('<div class="notice" role="status"><p>The upload was stopped; nothing of it was stored. What you typed is '
+           "still here.</p></div>")
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What a field shows. `value`: the default, or an earlier answer. `typed`: what a refused form held, else None.
 
     `kept`: the file or secret that counts when no other is given; `waits`: it came with a refused form. `upload`: the
@@ -106,7 +106,7 @@ def _control(spec: FieldSpec, id: str, attrs: str, texts: Sequence[str], state: 
     if kind == "upload":
         return _upload(spec, id, attrs, state), False
     if kind == "secret":
-        return _kept(spec, state) + _line(spec, attrs, ()), False
+        return _kept(spec, state) + _secret(spec, id, attrs), False
     if kind in ("long_text", "markdown", "json"):
         return _lines(spec, attrs, texts), False
     if kind == "yes_no":
@@ -133,6 +133,12 @@ def _line(spec: FieldSpec, attrs: str, texts: Sequence[str]) -> str:
     seconds = ' step="any"' if type == "datetime-local" else ""
     return (f'<input class="input" type="{type}"{attrs}{MODES.get(spec.kind, "")}{hint}{seconds} '
             f'value="{escape(text)}">')
+
+
+def _secret(spec: FieldSpec, id: str, attrs: str) -> str:
+    """A password, and the button that shows it while it is pressed. app.js finds one by the other."""
+    return (f'<div class="secret">{_line(spec, attrs, ())}<button class="btn line js" type="button" data-show '
+            f'aria-pressed="false" aria-controls="{id}">Show</button></div>')
 
 
 def _slider(spec: FieldSpec, attrs: str, texts: Sequence[str]) -> str:
@@ -224,18 +230,22 @@ def _upload(spec: FieldSpec, id: str, attrs: str, state: State) -> str:
 
 
 def UploadBar(name: str, upload: str, *, text: str = "", file: str = "", received: int = 0, total: int = 0,
-              tries: int | None = None) -> str:
+              tries: int | None = None, stopped: bool = False) -> str:
     """The bar of an upload. It asks for the first time when its form is sent, and then while there is something to ask.
 
-    `tries`: None before the form is sent, else how often it has asked.
+    `tries`: None before the form is sent, else how often it has asked. `stopped`: the person has stopped it. Its button
+    takes the place of the request of its form: the browser ends that, and the server drops what had come.
     """
     name = escape(name)
     at = f"/runs/uploads/{escape(upload)}?field={name}"
     if tries is None:
         return (f'<div id="{name}-bar" hx-get="{at}" hx-trigger="submit from:&quot;closest form&quot;" '
-                'hx-target="this" hx-swap="outerMorph settle:0"></div>')
+                f'hx-target="this" hx-swap="outerMorph settle:0">{STOPPED if stopped else ""}</div>')
     bar = (f'<div class="notice" role="group" aria-label="Upload"><p><b>{escape(file)}</b></p>'
            f'<span class="n">{escape(text)}</span><progress value="{received}" max="{total}" '
-           f'aria-label="Uploading {escape(file)}"></progress></div>') if total else ""
+           f'aria-label="Uploading {escape(file)}"></progress><div class="acts"><button class="btn line sm" '
+           f'type="button" aria-label="Stop uploading {escape(file)}" hx-get="{at}&amp;stopped=yes" '
+           f'hx-target="#{name}-bar" hx-swap="outerMorph settle:0" hx-sync="closest form:replace">Stop</button></div>'
+           "</div>") if total else ""
     return (f'<div id="{name}-bar" hx-get="{at}&amp;tries={tries + 1}" hx-trigger="every 500ms" '
             f'hx-target="this" hx-swap="outerMorph settle:0">{bar}</div>')

@@ -10,9 +10,8 @@ import re
 import time
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from ...drawing import Step, Work
@@ -34,8 +33,7 @@ POLL = 'hx-trigger="every 500ms" hx-swap="outerMorph settle:0"'
 Url = Callable[[str], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One item of an each as it is seen. `value`: JSON of one that is done."""
 
     number: int
@@ -44,8 +42,7 @@ class Item:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """What is seen of a job beside its step. `done`: items of an each that are done. `rows`: the newest first, then
     those that failed. `newer`: its file has changed since it began. `waits`: for what, in a sentence. `written`: by
     `model` so far. `advice`: for its author, where it makes pages slow. `ending`: stopped, and not over yet."""

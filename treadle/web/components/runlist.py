@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 from fasthtml.common import NotStr
@@ -18,8 +18,7 @@ from .steps import Drawn
 STATES = {"": "All", "unfinished": "Unfinished", "finished": "Finished", "deleted": "Deleted"}
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What a person looks for. `edit`: the run that is being named. `pick`: one that is selected already."""
 
     q: str = ""
@@ -36,8 +35,7 @@ class Asked:
         return f"/runs?{urlencode(said)}" if said else "/runs"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """A workflow that has runs: its title, how many steps it announces, and whether it can be opened."""
 
     title: str

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from html import escape
 from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import quote
 
 from fasthtml.common import NotStr
@@ -24,8 +24,7 @@ from .steps import Act, Drawn, OutdatedCard, Refusal, StepCard, WaitCard, can_ta
 TRACK = 40  # steps; more are no line of bars any more
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
+class Ahead(NamedTuple):
     """A step of the outline that the run has not reached, or went past."""
 
     label: str
@@ -52,7 +51,7 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None,
     """
     run, drawing, workflow = view.run, view.drawing, view.workflow
     if run is not None and refusal is not None and is_held(view, refusal):
-        drawn = replace(drawn, held=True)
+        drawn = drawn._replace(held=True)
     name = run_id(run, drawn) if run is not None else f"run-new-{workflow.endpoint}"
     base = f"/runs/{quote(run.key)}" if run is not None else f"/runs/new/{quote(workflow.endpoint)}"
     entries = _entries(view)

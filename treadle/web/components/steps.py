@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from typing import NamedTuple
 from urllib.parse import quote
 
 from ...errors import PluginError
@@ -27,8 +29,7 @@ UNSAVED = (f'<div class="notice bad unsaved" role="alert" hidden>{icon("circle-a
            "<p>No answer from the server; nothing was stored.<span> What you typed is still here.</span></p></div>")
 
 
-@dataclass(frozen=True, slots=True)
-class Drawn:
+class Drawn(NamedTuple):
     """How a run is drawn: for whom, when, and what takes the focus.
 
     `url` keeps the conversation in addresses. `author`: whoever sits at the server sees file, line and traceback.
@@ -235,11 +236,24 @@ def _form(view: RunView, step: Step, base: str, drawn: Drawn) -> str:
     else:
         at, how = drawn.url(f"{base}/steps/{quote(step.slug)}"), redraw(run, drawn)
         hidden = f'<input type="hidden" name="rev" value="{view.form_rev}">'
-    if any(spec.kind == "upload" for spec in fields_of(step).values()):
+    specs = fields_of(step)
+    if any(spec.kind == "upload" for spec in specs.values()):
         at += f"{'&' if '?' in at else '?'}upload={quote(drawn.upload)}"
         how += ' enctype="multipart/form-data" hx-config="timeout:3600s"'
+    shape = zlib.crc32(repr([(name, spec.kind, spec.options) for name, spec in specs.items()]).encode())
+    keep = f"{base}/{step.slug} {view.form_rev} {shape}"  # boot.js keeps under it what is typed, for these fields alone
     return (f'<form method="post" action="{escape(at)}" hx-post="{escape(at)}" {how} novalidate hx-sync="this:drop" '
-            f'hx-disable="find .card-foot .btn">{hidden}{UNSAVED}')
+            f'hx-disable="find .card-foot .btn" data-keep="{escape(keep)}">{hidden}{UNSAVED}'
+            f"{_elsewhere(run, drawn) if run is not None else ''}")
+
+
+def _elsewhere(run: Run, drawn: Drawn) -> str:
+    """What app.js shows in a form in which somebody has typed, when its run has gone on without it."""
+    at = escape(drawn.url(run_path(run)))
+    return (f'<div class="notice elsewhere" role="alert" hidden>{icon("info")}<p>This run has gone on in another tab. '
+            'What you typed is still here, and not stored. Save shows it beside what is stored, and you choose.</p>'
+            f'<div class="acts"><a class="btn line sm" href="{at}" hx-get="{at}" hx-target="#main" hx-swap="innerHTML">'
+            "Go on without it</a></div></div>")
 
 
 def _problem(step: Step, refusal: Refusal | None, drawn: Drawn) -> str:

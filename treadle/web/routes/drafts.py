@@ -1,7 +1,6 @@
 """Drafts of the model in a field: asked for, followed while they are written, stopped, taken over, had back."""
 
 import asyncio
-from dataclasses import replace
 
 from fasthtml.core import APIRouter
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -64,5 +63,5 @@ def _answer(web: Web, view: RunView, *, field: bool) -> Response:
                                                                            ready=ready))
     if field:
         html += partial(f"#step-{step.slug} .field", "outerMorph settle:0",
-                        open_fields(view, step, replace(drawn_for(web), draft=known), None))
+                        open_fields(view, step, drawn_for(web)._replace(draft=known), None))
     return HTMLResponse(html)

@@ -1,6 +1,5 @@
 """The pages of the menu: home, each workflow before its first answer, and each run."""
 
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from fasthtml.common import NotStr
@@ -87,7 +86,7 @@ async def run(web: Web, endpoint: str, key: str) -> Response:
         return page(web, title=line.title, body=NotStr(DeletedRun(line, drawn_for(web))), endpoint="runs")
     if web.core.plugins.get(endpoint) is None:
         drawn = drawn_for(web)
-        drawn = replace(drawn, history=HistoryFold(key, web.core.archive.history(key, limit=FOLDED), drawn))
+        drawn = drawn._replace(history=HistoryFold(key, web.core.archive.history(key, limit=FOLDED), drawn))
         body = RecordPage(line, (await records(web, key))[0], drawn)
         await prepare(web)
         return page(web, title=line.title, body=body, endpoint="runs")
