@@ -63,8 +63,10 @@ class Drawings:
             return Drawn(held, await self.draw(held, run, rev, stored), newer=held.code != newest.code)
         drawing = await self.draw(newest, run, rev, stored)
         before = self._held(endpoint, code) if code not in ("", newest.code) else None
-        if newest.code == code or drawing.error is not None or (
-                _fits(drawing, rows) and (before is None or newest.version <= before.version)):
+        fits = _fits(drawing, rows) and (before is None or newest.version <= before.version)
+        if fits and (begins := _begins(drawing)):  # what would run now with the old code, too
+            fits = before is not None and begins == _begins(await self.draw(before, run, rev, stored))
+        if newest.code == code or drawing.error is not None or fits:
             return Drawn(newest, drawing, newer=_newer(drawing, newest))
         step = drawing.open
         changed = Changed(step, step is not None and any(
@@ -105,11 +107,14 @@ class Drawings:
             return None
 
 
+def _begins(drawing: Drawing) -> tuple[str, str] | None:
+    """Label and key of what is to run next and nobody has begun."""
+    step = drawing.open
+    return (step.label, step.key) if step is not None and step.work is not None and step.state == "open" else None
+
+
 def _fits(drawing: Drawing, rows: Sequence[sqlite3.Row]) -> bool:
-    """Whether everything that was answered and done, and came in the last drawing, comes in this one in order, and
-    nothing is to run that nobody has begun."""
-    if drawing.open is not None and drawing.open.work is not None and drawing.open.state == "open":
-        return False
+    """Whether everything that was answered and done, and came in the last drawing, comes in this one in order."""
     live = [(row["label"], row["key"]) for row in sorted(rows, key=lambda row: row["position"])
             if row["state"] == "done" and row["position"]]
     drawn = [(item.label, item.key) for item in drawing.items if isinstance(item, Step) and item.state == "done"]

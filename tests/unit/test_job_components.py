@@ -108,7 +108,7 @@ def test_a_stretch_of_time(seconds, said):
 
 
 def test_time_left_is_never_less_than_a_second():
-    assert left(0.2) == "1 s left"
+    assert left(0.2) == "1 s left" and left(5.3) == "5 s left"
 
 
 @pytest.mark.parametrize(("error", "said"), [("ValueError: no answer", "no answer."),
@@ -138,7 +138,7 @@ def test_what_is_tried_again_says_which_attempt_it_is_and_when_it_starts():
     assert "No answer; attempt 2 of 3 starts in 8 s." in draw(step(), Seen(live=live(tries={0: again}))).text
     some = live(done=3.0, total=5.0, unit="items", failed=1, tries={1: again}, eta_s=60)
     card = draw(step("each", items="abcde"), Seen(failed=1, live=some, items=[Item(2, "failed", None, "Gone")]))
-    assert "3 of 5 items, 1 failed" in card.text and "1 failed, 1 tried again" in card.text
+    assert "3 of 5 items, 1 failed, 1 tried again" in card.text and "1 failed, 1 tried again" in card.text
     assert "bNo answer; attempt 2 of 3 starts in 8 s." in card.text and "cGone." in card.text
 
 

@@ -252,6 +252,30 @@ async def test_a_step_that_runs_goes_on_with_the_code_that_began_it(tmp_path):
         assert view.drawing.items[1].things == ("new: ['a', 'b']",)
 
 
+async def test_what_follows_a_step_that_ran_while_its_file_was_saved_runs_with_the_new_code(tmp_path):
+    async def before(ui):
+        done = await ui.each("Wait", ["a", "b"], wait)
+        ui.show(await ui.job("Note", note, list(done)))
+
+    async def saved(ui):
+        done = await ui.each("Wait", ["a", "b"], later)
+        ui.show(await ui.job("Note", later, "".join(done)))
+
+    given = Given()
+    given.put(before, name="flow")
+    async with parts(tmp_path, given) as server:
+        key = (await server.runs.begin("flow", {})).key
+        async with asyncio.timeout(5):
+            while not calls:
+                await asyncio.sleep(0.005)
+        given.put(saved, name="flow")
+        await server.runs.reloaded(["flow"])
+        gate.set()
+        view = await server.settled(key)
+        assert view.changed is None and view.drawing.finished and view.workflow.code == "v_flow_2"
+        assert calls == ["a", "b", "later ab"]
+
+
 async def test_the_rest_may_be_run_with_the_new_code(tmp_path):
     async def begun(ui):
         await ui.each("Wait", ["a", "b"], fast_then_wait)

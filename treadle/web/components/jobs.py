@@ -132,6 +132,7 @@ def _bar(step: Step, live: Live | None) -> str:
         return ""
     name, far = escape(live.text or step.label), live.far
     far += f", {live.failed:,} failed" if live.failed else ""
+    far += f", {len(live.tries):,} tried again" if live.tries and live.unit else ""
     far += f", {left(live.eta_s)}" if live.eta_s is not None and not (live.waits or live.tries) else ""
     bar = f'<progress value="{live.done:g}" max="{live.total:g}" aria-label="{name}"></progress>' if live.total else ""
     return (f'<div class="notice full" role="group" aria-label="Progress"><p><b>{name}</b></p>'
@@ -145,7 +146,7 @@ def tried(again: Try) -> str:
 
 def left(seconds: float) -> str:
     """The time left, as a person says it."""
-    return f"{span(max(seconds, 1))} left"
+    return f"{span(max(round(seconds), 1))} left"
 
 
 def _clock(at: float) -> str:
