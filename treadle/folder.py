@@ -29,8 +29,9 @@ class DataFolder:
         self.path = path
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in ("files", "logs"):
+            for name in ("files", "logs", "code"):
                 (path / name).mkdir(mode=0o700, exist_ok=True)
+                (path / name).chmod(0o700)  # one that was there before may have been open to others
             self._lock: IO[str] = open(  # noqa: SIM115 - held open for the life of the server
                 path / "lock", "a+", opener=private)  # who can read it can hold it
         except OSError as error:

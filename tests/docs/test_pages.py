@@ -153,3 +153,14 @@ def settings(settings, tmp_path):
     """With a folder of plugins of its own."""
     (tmp_path / "plugins").mkdir()
     return replace(settings, plugins=tmp_path / "plugins")
+
+
+@pytest.mark.parametrize("name", ["from-a-notebook", "package-a-plugin"])
+def test_who_takes_code_from_others_is_told_what_that_means(name):
+    told = prose(DOCS / "how-to" / f"{name}.md")
+    assert "trust" in told or "would run yourself" in told
+
+
+def test_the_page_of_secrets_says_what_is_not_recognised():
+    told = (DOCS / "reference" / "fields.md").read_text().partition("## Secret")[2].partition("\n## ")[0]
+    assert "12 characters" in told and "below 4" in told and "base64" in told

@@ -70,6 +70,14 @@ def test_a_new_folder_is_its_owners_alone_whatever_the_umask(tmp_path):
     folder.close()
 
 
+def test_a_folder_of_old_that_others_could_look_into_is_closed(data):
+    for name in ("code", "files", "logs"):
+        (data / name).mkdir()
+        (data / name).chmod(0o755)
+    DataFolder(data).close()
+    assert {stat.S_IMODE((data / name).stat().st_mode) for name in ("code", "files", "logs")} == {0o700}
+
+
 def test_files_of_somebody_else_in_the_folder_are_left_alone(data, tmp_path):
     """`--data .` in a folder that has a `files` of its own."""
     mine = tmp_path / "documents"

@@ -29,7 +29,13 @@ KEPT = "Kept"  # what is shown of a secret
 
 
 class Secret(str):
-    """The type to ask for a password or a key. A text whose repr says nothing; it is kept outside the database."""
+    """The type to ask for a password or a key. A text whose repr says nothing; it is kept outside the database.
+
+    What its run stores, logs and exports has `[secret]` in its place, and a job that returns a file with it fails. One
+    of 12 characters and more is found wherever it stands; a shorter one, or one of digits alone, as a word of its own;
+    one below 4 characters is not looked for. A number stays a number. What is made of it, such as a hash, base64 or a
+    packed file, is not recognised, and the page of a run shows what its author shows there.
+    """
 
     def __repr__(self) -> str:
         return "Secret('...')"
