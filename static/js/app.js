@@ -1,25 +1,24 @@
-// What the server cannot do: panes, scrolling, drafts, saying that there is no server.
+// What the server cannot do: panes, scrolling, saying that there is no server.
 // Listeners stand on the document, before htmx begins: they hold for what comes later.
 {
 const $ = (selector, within = document) => within.querySelector(selector);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-const byId = (id) => document.getElementById(id);
 const on = (name, run, first) => document.addEventListener(name, run, first);
 const hx = (name, run) => on(`htmx-${name}`, (event) => run(event.detail, event));
 
 // ---- panes
-const pane = (id) => byId(id).scrollIntoView({inline: "start", block: "nearest"});
+const pane = (place) => $(place).scrollIntoView({inline: "start", block: "nearest"});
 const tabs = () => new IntersectionObserver((entries) => {
   const main = entries.at(-1).intersectionRatio > 0.5;
   for (const tab of all(".tabs a")) tab.ariaCurrent = tab.hash === "#main" ^ main ? null : "page";
-}, {threshold: 0.5}).observe(byId("main"));
+}, {threshold: 0.5}).observe($("#main"));
 
 // ---- jobs
 on("every", (event) => { // who looks at nothing asks for nothing
   const {target} = event, {top, bottom, left} = target.getBoundingClientRect();
   const seen = !document.hidden && target.checkVisibility()
     && top <= innerHeight && bottom >= 0 && left < innerWidth;
-  const asks = target.id === "ended" ? byId("notify").checked : seen || target === live();
+  const asks = target.id === "ended" ? $("#notify").checked : seen || target === live();
   if (!asks) event.stopPropagation();
 }, true);
 const ended = () => { // long ones, told to those who asked and do not look
@@ -50,13 +49,13 @@ let log, pinned = true, lastTop = 0, height, fromEnd;
 const gap = () => log.scrollHeight - log.clientHeight - log.scrollTop;
 const follow = () => {
   if (pinned) log.scrollTop = log.scrollHeight;
-  byId("jump").hidden = gap() <= 2;
+  $("#jump").hidden = gap() <= 2;
   ({scrollTop: lastTop, clientHeight: height} = log);
 };
 const watchLog = () => {
-  log = byId("log");
+  log = $("#log");
   log.onscroll = () => {
-    if (gap() <= 2) pinned = byId("jump").hidden = true;
+    if (gap() <= 2) pinned = $("#jump").hidden = true;
     else if (log.scrollTop < lastTop - 1 && log.clientHeight === height) pinned = false;
     lastTop = log.scrollTop;
   };
@@ -65,7 +64,7 @@ const watchLog = () => {
   log.onkeydown = ({key}) => away(/Up|Home/.test(key));
   const watcher = new ResizeObserver(follow);
   watcher.observe(log);
-  watcher.observe(byId("log-items"));
+  watcher.observe($("#log-items"));
 };
 const jump = () => { pinned = true; follow(); };
 
@@ -77,21 +76,20 @@ setInterval(() => { // seconds, shown from 2 s on
 }, 250);
 
 const copy = async ({dataset: {copy: name}, parentNode}) => { // an element by its id, or a text
-  const code = name ? byId(name) : $("pre, code", parentNode.closest(".code, .cmd"));
+  const code = name ? $(`#${name}`) : $("pre, code", parentNode.closest(".code, .cmd"));
   let said = "Copied.";
   try {
     await navigator.clipboard.writeText(code ? code.innerText.trim() : name);
   } catch { said = "The browser did not allow copying."; }
-  byId("announce").textContent = said;
+  $("#announce").textContent = said;
 };
 
-// ---- the composer: what is typed is kept until it is sent
-const text = () => byId("text");
-const draft = () => `draft ${byId("composer").action}`;
-const keep = () => {
-  try { sessionStorage[draft()] = text().value; } catch { /* forbidden */ }
+// ---- the composer
+const text = () => $("#text");
+const write = (value) => { // as if it were typed
+  text().value = value;
+  text().dispatchEvent(new Event("input", {bubbles: true}));
 };
-const write = (value) => { text().value = value; keep(); };
 const putBack = (value) => {
   const typed = text().value;
   write(typed && typed !== value ? `${value}\n${typed}` : value);
@@ -100,16 +98,16 @@ const putBack = (value) => {
 const random = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 let failed = {}; // sent again unchanged, a question keeps its id
 const showSent = ({value, id}) => { // until the stream brings the real row
-  const row = byId(`u-${id}`) ?? document.createElement("article");
+  const row = $(`#u-${id}`) ?? document.createElement("article");
   Object.assign(row, {id: `u-${id}`, className: "msg user", ariaLabel: "You", hidden: false});
   row.textContent = value;
-  byId("log-items").append(row);
+  $("#log-items").append(row);
   if (text().value === value) write("");
   hush("unsent", "busy");
   jump();
 };
 const unsent = (sent, name, sentence) => {
-  const row = byId(`u-${sent.id}`);
+  const row = $(`#u-${sent.id}`);
   if (!row) return; // the stream has brought it: it had arrived
   row.hidden = true;
   failed = sent;
@@ -117,19 +115,19 @@ const unsent = (sent, name, sentence) => {
   tell(name, sentence);
 };
 let told = ""; // the notice above the composer
-const saying = (name) => byId(`say-${name}`).content.cloneNode(true);
+const saying = (name) => $(`#say-${name}`).content.cloneNode(true);
 const tell = (name, sentence) => {
-  const box = byId("connection");
+  const box = $("#connection");
   box.replaceChildren(saying(name));
   if (sentence) $("p", box).textContent = sentence;
   htmx.process(box);
   told = name;
 };
-const hush = (...names) => { if (names.includes(told)) byId("connection").replaceChildren(); };
+const hush = (...names) => { if (names.includes(told)) $("#connection").replaceChildren(); };
 
 // ---- the stream
 let connection, losses, over, refetch;
-const live = () => byId("live");
+const live = () => $("#live");
 const final = (status) => { // nothing is tried again
   const name = {401: "signed-out", 404: "deleted"}[status];
   if (!name) return false;
@@ -152,9 +150,9 @@ const found = () => {
   setTimeout(hush, 4000, "back");
 };
 const showGone = (away) => {
-  byId("gone").hidden = !away;
+  $("#gone").hidden = !away;
   $(".app").inert = away;
-  if (away) byId("gone").focus();
+  if (away) $("#gone").focus();
 };
 const retry = () => {
   connection?.delayCanceller?.();
@@ -170,17 +168,17 @@ hx("sse-error", ({status}) => final(status) || losing());
 // ---- pages
 const noAnswer = (path, name) => { // the click was counted
   refetch = path;
-  byId("main").replaceChildren(saying("no-answer"));
+  $("#main").replaceChildren(saying("no-answer"));
   $("#main [data-path]").textContent = path;
-  if (name) byId("place").textContent = name;
+  if (name) $("#place").textContent = name;
   arrived();
 };
 const getAgain = () =>
   htmx.ajax("GET", refetch, {source: "#main", target: "#main", push: refetch});
 const arrived = () => {
-  const main = byId("main");
+  const main = $("#main");
   main.scrollTop = 0;
-  pane("main");
+  pane("#main");
   const start = $("[autofocus]", main) ?? Object.assign($("h1", main), {tabIndex: -1});
   start.focus({preventScroll: true});
 };
@@ -230,7 +228,10 @@ hx("before-swap", ({ctx, tasks}, event) => {
     } // what is half typed here stays, whatever another tab did
     if (ctx.request?.method === "GET" && /^(run-|page$)/.test(target?.id)
       && all("[id]", target).some((field) => touched.has(field)
-        && !fragment.getElementById(field.id))) event.preventDefault();
+        && !fragment.getElementById(field.id))) {
+      event.preventDefault();
+      $(".elsewhere", target)?.removeAttribute("hidden");
+    }
   }
   within = document.activeElement.closest(STEP);
   if (log && ctx.sourceElement.closest("#earlier")) fromEnd = log.scrollHeight - log.scrollTop;
@@ -244,10 +245,10 @@ hx("after-swap", ({ctx}) => {
   if (within && document.activeElement === document.body) // a job has ended under the focus
     $(`${STEP} :is([tabindex], input:not([type=hidden]), textarea, select)`)?.focus();
   if (ctx.target?.id === "ended") ended();
-  if (mine(byId("act"))) hush("busy");
+  if (mine($("#act"))) hush("busy");
   if (ctx.target?.id !== "main") return;
   refetch = "";
-  text().placeholder = byId("place").dataset.ask;
+  text().placeholder = $("#place").dataset.ask;
   arrived();
 });
 
@@ -255,7 +256,11 @@ hx("after-swap", ({ctx}) => {
 const clicks = {
   "[data-copy]": copy, "[data-do=retry]": retry, "[data-do=refetch]": getAgain,
   "#log summary": () => { pinned = false; }, // it stays where it is
-  "#jump": () => { jump(); log.focus(); }, ".tabs a": ({hash}) => pane(hash.slice(1)),
+  "[data-show]": (show) => { // what it stands at is a secret
+    const secret = show.previousElementSibling;
+    secret.type = (show.ariaPressed = secret.type !== "text") ? "text" : "password";
+  },
+  "#jump": () => { jump(); log.focus(); }, ".tabs a": ({hash}) => pane(hash),
   "[popover] :is(.opt, .nm)": (option) => option.closest("[popover]").hidePopover(),
 };
 on("click", (event) => { // htmx would keep the browser from opening a tab
@@ -271,7 +276,7 @@ on("click", (event) => {
 });
 const mine = (field) => field.form?.id === "composer";
 on("input", ({target}) => {
-  if (mine(target)) keep(); else touched.add(target);
+  touched.add(target);
   if (target.type === "range") target.nextElementSibling.value = target.value;
 });
 on("keydown", (event) => {
@@ -280,12 +285,11 @@ on("keydown", (event) => {
   if (!mine(event.target) || event.key !== "Enter" || event.shiftKey) return;
   if (event.isComposing || event.keyCode === 229) return; // the Enter that ends a composition
   event.preventDefault();
-  if (mine(byId("act"))) byId("composer").requestSubmit();
+  if (mine($("#act"))) $("#composer").requestSubmit();
 });
 on("DOMContentLoaded", () => {
   if (!$(".app")) return;
   tabs();
   watchLog();
-  try { text().value = sessionStorage[draft()] ?? ""; } catch { /* forbidden */ }
 });
 }

@@ -1,5 +1,5 @@
 // Before the first paint: that there is a script, and what this browser remembers, with its controls: width and
-// visibility of the chat, the theme, whether a long job that ends is told.
+// visibility of the chat, the theme, whether a long job that ends is told; in one tab, what is typed and not yet sent.
 {
   const root = document.documentElement;
   const byId = (id) => document.getElementById(id);
@@ -48,6 +48,30 @@
     box.checked = allowed;
     remember("notify", allowed ? "1" : "");
   };
+  // what is typed into a form, by its fields in order: no secret and no file; until an answer to it is saved
+  const TYPED = "textarea, select, input:not([type=hidden], [type=file], [autocomplete=off])";
+  const part = ({type}) => /^(radio|checkbox)$/.test(type) ? "checked" : "value";
+  const keep = (form) => {
+    const typed = [...form.querySelectorAll(TYPED)].map((field) => field[part(field)]);
+    try { sessionStorage[form.dataset.keep] = JSON.stringify(typed); } catch { /* forbidden here */ }
+  };
+  const putBack = () => {
+    for (const form of document.querySelectorAll("[data-keep]")) {
+      let typed = [];
+      try { typed = JSON.parse(sessionStorage[form.dataset.keep] ?? "[]"); } catch { /* forbidden here */ }
+      form.querySelectorAll(TYPED).forEach((field, n) => {
+        const now = part(field);
+        if ((typed[n] ?? field[now]) === field[now]) return;
+        field[now] = typed[n];
+        field.dispatchEvent(new Event("input", {bubbles: true}));
+      });
+    }
+  };
+  const saved = ({sourceElement, target, response}) => { // not by what only asks for a draft, or how far an upload is
+    const form = sourceElement.closest("[data-keep]");
+    if (!form || form === target || !target.contains(form) || response.status >= 400) return;
+    try { delete sessionStorage[form.dataset.keep]; } catch { /* forbidden here */ }
+  };
   try {
     if (["light", "dark"].includes(localStorage.theme)) theme(localStorage.theme);
     if (localStorage.chat > 0) root.style.setProperty("--chat", `${localStorage.chat}px`);
@@ -55,6 +79,7 @@
   } catch { /* forbidden here: nothing is remembered */ }
   document.addEventListener("DOMContentLoaded", () => {
     theme(root.dataset.theme ?? "system");
+    putBack();
     if (!byId("split")) return;
     splitter(byId("split"));
     byId("chat-toggle").ariaPressed = root.dataset.chat !== "off";
@@ -66,6 +91,9 @@
     if (target.name === "theme") choose(target.value);
     if (target.id === "notify") notify(target);
   });
+  document.addEventListener("input", ({target: {form}}) => { if (form?.dataset.keep) keep(form); });
+  document.addEventListener("htmx-after-request", ({detail: {ctx}}) => saved(ctx));
+  document.addEventListener("htmx-after-swap", ({detail: {ctx}}) => { if (ctx.target?.id === "main") putBack(); });
   document.addEventListener("click", ({target}) => {
     if (target.id === "chat-toggle") showChat(target, root.dataset.chat === "off");
     if (!target.closest?.("#theme")) return;

@@ -176,10 +176,13 @@ async def body(web: Web, key: str, rev: str = "", focus: str = "") -> Response:
 
 
 @ar.get("/runs/uploads/{upload}")
-async def progress(web: Web, upload: str, field: str = "", tries: str = "0") -> Response:
-    """The bar of an upload. It asks again while there is something to see, or for a while until there is."""
+async def progress(web: Web, upload: str, field: str = "", tries: str = "0", stopped: str = "") -> Response:
+    """The bar of an upload. It asks again while there is something to see, or for a while until there is. `stopped`:
+    the person has stopped it."""
     if not CLIENT_ID.fullmatch(upload) or not FIELD.fullmatch(field):
         raise NotFound("There is no such upload.")
+    if stopped:
+        return HTMLResponse(UploadBar(field, upload, stopped=True))
     asked = number(tries, TRIES, digits=3)
     found = web.core.files.arriving(upload)
     if found is None:
