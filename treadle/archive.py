@@ -273,15 +273,15 @@ class Archive(SavedRuns):
         return self._runs.get(new)
 
     def _copy_steps(self, key: str, new: str, at: int, rev: int) -> None:
-        """Rows as they are; those from position `at` on, and what runs, as what was reverted: results are used again.
-        """
+        """Rows as they are; those from position `at` on, and what runs, as what was reverted: results are used again,
+        so what counted last comes last."""
         columns = ", ".join(row["name"] for row in self._db.rows(
             "SELECT name FROM pragma_table_info('steps') WHERE name NOT IN ('id', 'run', 'state', 'was', 'undo', "
             "'rev')"))
         items = ", ".join(row["name"] for row in self._db.rows(
             "SELECT name FROM pragma_table_info('items') WHERE name != 'step'"))
         for row in self._db.rows("SELECT id, state, was, position FROM steps WHERE run = ? AND state != 'open' "
-                                 "ORDER BY id", (key,)):
+                                 "ORDER BY state != 'reverted', rev, id", (key,)):
             state, was = row["state"], row["was"]
             if state != "reverted" and (state == "running" or not 0 < row["position"] < at):
                 state, was = "reverted", "stopped" if state == "running" else state

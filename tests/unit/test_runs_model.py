@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.harness import soak
@@ -249,6 +249,8 @@ async def act(server: Parts, model: Model, key: str, what: str, number: int) -> 
     return key
 
 
+@example((Node("ask", "s0", (), ()), Node("job", "s1", (), ())),  # what counted last is used again, not what came last
+         [("revert", 1), ("undo", 0), ("fork", 0), ("answer", 0)])
 @settings(max_examples=soak(40, 1000), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(programs(), acts("revert", "undo", "fork"))
 def test_a_run_is_what_a_simple_model_says_and_runs_what_it_says(program, todo):
