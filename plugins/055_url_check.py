@@ -10,6 +10,7 @@ from treadle import LongText, Range, Table, Ui, Upload, workflow
 from ._check import check
 from ._fetch import Rules, cleaned
 from ._urls import read
+from ._words import many
 
 MOST = 10_000
 
@@ -33,12 +34,12 @@ async def url_check(ui: Ui) -> None:
     given = await ui.ask("URLs", kind, check=checkable, help=f"One in each line, CSV or a sitemap; up to {MOST:,}.")
     urls = list(dict.fromkeys(address(url.text) for url in read(given).urls))
     how = await ui.form(
-        "Manner", Manner, help="Requests are counted for each host. Leave robots.txt out only for sites of your own. "
+        "Manner", Manner, help="Requests are many for each host. Leave robots.txt out only for sites of your own. "
         "Private networks are this computer and those around it: leave them out for the public web.")
     rules = Rules(float(how.requests_a_second), how.private_networks, how.keep_to_robots_rules)
     found = await ui.each("Check", urls, partial(check, rules=rules), workers=8, retries=1, failed="keep")
     verdicts = Counter(row["verdict"] for row in found.ok)
-    ui.show(f"**{len(found):,} URLs checked.** " + ", ".join(f"{name} {count:,}" for name, count in
+    ui.show(f"**{many(len(found), 'URL')} checked.** " + ", ".join(f"{name} {count:,}" for name, count in
                                                               verdicts.most_common()) + ".")
     ui.show(Table(found.ok, sort="verdict"))
     ui.export("urls.csv", rows=found)

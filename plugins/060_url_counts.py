@@ -8,6 +8,7 @@ from typing import Any, Literal
 from treadle import File, LongText, Table, Ui, Upload, workflow
 
 from ._urls import Url, depth, entries, parameters, read
+from ._words import many
 
 MOST_URLS = 50_000      # counting is part of drawing the page, which must end within a second
 MOST_BYTES = 5_000_000
@@ -31,10 +32,10 @@ async def url_counts(ui: Ui) -> None:
     found = read(given)
     duplicates = await ui.ask("Duplicates", Literal["Count each URL once", "Count every line"],
                               default="Count each URL once", help="Fragments (#part) never make two URLs of one.")
-    hosts, depths, params, counted = tally(given, once=duplicates == "Count each URL once")
-    left = len(found.urls) - counted
-    ui.show(f"**{counted:,} {noun(counted, 'URL')}** on {len(hosts):,} {noun(len(hosts), 'host')}. "
-            f"{left:,} {noun(left, 'duplicate')} left out, {len(found.rejected):,} {noun(len(found.rejected), 'line')} "
+    hosts, depths, params, number = tally(given, once=duplicates == "Count each URL once")
+    left = len(found.urls) - number
+    ui.show(f"**{many(number, 'URL')}** on {many(len(hosts), 'host')}. "
+            f"{many(left, 'duplicate')} left out, {many(len(found.rejected), 'line')} "
             f"without a URL, {found.blank:,} blank.")
     for title, name, rows in (("Hosts", "hosts.csv", hosts), ("Path depth", "depths.csv", depths),
                               ("Query parameters", "parameters.csv", params)):
@@ -100,7 +101,3 @@ def tally(given: str | File, *, once: bool) -> tuple[Rows, Rows, Rows, int]:
             [{"parameter": name, "urls": count, "values": len(values[name]), "example": example[name]}
              for name, count in with_name.most_common()], len(urls))
 
-
-def noun(count: int, word: str) -> str:
-    """The word, with an s unless there is one."""
-    return word if count == 1 else f"{word}s"

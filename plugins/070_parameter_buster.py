@@ -6,6 +6,7 @@ from treadle import Accept, Code, Download, Table, Ui, Upload, workflow
 
 from ._logs import readable
 from ._params import count, proposed, robots, rule
+from ._words import many
 
 MOST_SHOWN = 10  # pages
 
@@ -19,8 +20,9 @@ async def parameter_buster(ui: Ui) -> None:
         "Log or list", Annotated[Upload, Accept(".log", ".txt", ".csv", ".gz", max_mb=200)], check=readable,
         help="An access log in the common or combined format, or one URL in each line; gzip is fine.")
     found = await ui.job("Count", count, file, on="process")
-    ui.show(f"**{found['addresses']:,} addresses of {found['pages']:,} pages**, from {found['lines']:,} lines. "
-            f"{found['rejected']:,} lines were no request, {found['errors']:,} showed no page (status 3xx to 5xx).")
+    ui.show(f"**{many(found['addresses'], 'address', 'addresses')} of {many(found['pages'], 'page')}**, from "
+            f"{many(found['lines'], 'line')}. {many(found['rejected'], 'line was', 'lines were')} no request, "
+            f"{found['errors']:,} showed no page (status 3xx to 5xx).")
     ui.export("parameters.csv", rows=found["parameters"])
     if not found["parameters"]:
         ui.show("No address has a query parameter: there is nothing to block.")
@@ -32,7 +34,7 @@ async def parameter_buster(ui: Ui) -> None:
         ui.show(f"### Pages with most addresses{more}",
                 Table(found["multiplied"][:MOST_SHOWN], sort="-addresses"))
         ui.export("pages.csv", rows=found["multiplied"])
-    names = {row["parameter"]: f"{row['parameter']}: {row['extra']:,} addresses fewer"
+    names = {row["parameter"]: f"{row['parameter']}: {many(row['extra'], 'address', 'addresses')} fewer"
              for row in found["parameters"][:100] if rule(row["parameter"])}
     if not names:
         ui.show("None of these names can stand in a robots.txt rule.")

@@ -6,6 +6,7 @@ from treadle import Accept, LongText, Table, Ui, Upload, workflow
 
 from ._cleaning import ALL, DAY_FIRST, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, renames
 from ._tables import describe, read, readable
+from ._words import many
 
 
 @workflow("CSV cleaner", message="Give me a table; I show what is in it, clean it the way you say, and hand it back.",
@@ -21,8 +22,9 @@ async def csv_cleaner(ui: Ui) -> None:
     about = await ui.job("Look at it", describe, file, rows, on="process")
     names = [column["column"] for column in about["columns"]]
     parts = [about["format"], about["encoding"], about["delimiter"] and f"{about['delimiter']} between cells"]
-    ui.show(f"**{len(rows):,} rows, {len(names)} columns.** {', '.join(filter(None, parts))}. {about['ragged']:,} "
-            "lines have more or fewer cells than the first.", Table(about["columns"]))
+    ui.show(f"**{many(len(rows), 'row')}, {many(len(names), 'column')}.** {', '.join(filter(None, parts))}. "
+            f"{many(about['ragged'], 'line has', 'lines have')} more or fewer cells than the first.",
+            Table(about["columns"]))
     columns = await ui.choose("Columns", names, many=True, least=1, default=names,
                               help="What is not chosen is dropped.")
     given = await ui.ask("New names", LongText | None, placeholder=f"{columns[0]} = New name",
@@ -37,8 +39,8 @@ async def csv_cleaner(ui: Ui) -> None:
     settings = Settings(renames(given or "", columns), fixes, duplicates, dates)
     cleaned = await ui.job("Clean", clean, rows, settings, on="process")
     done = await ui.job("Compare", changes, rows, settings, on="process")
-    ui.show(f"**{len(cleaned):,} of {len(rows):,} rows are left**: {done['empty']:,} without a value and "
-            f"{done['duplicates']:,} duplicates were dropped.")
+    ui.show(f"**{len(cleaned):,} of {many(len(rows), 'row')} left**: dropped were {done['empty']:,} without a "
+            f"value and {many(done['duplicates'], 'duplicate')}.")
     if done["sample"]:
         ui.show("### Before and after", Table(done["changed"], sort="-cells"), Table(done["sample"]))
     ui.show("### The cleaned table", Table(cleaned))

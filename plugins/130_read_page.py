@@ -6,6 +6,7 @@ from treadle import Ui, Url, plain, workflow
 
 from ._fetch import reachable
 from ._reading import beginning, page_text, question_prompt
+from ._words import many
 
 MOST_QUESTIONS = 20
 
@@ -27,7 +28,7 @@ async def read_page(ui: Ui) -> None:
                           "leave them out for the public web.")
     page = await ui.job("Fetch", page_text, asked.address, asked.private_networks, retries=1)
     part = " It is long: the model is given its beginning." if page["cut"] else ""
-    ui.show(f"**{plain(page['title'])}**, {page['words']:,} words.{part}", beginning(page["text"]))
+    ui.show(f"**{plain(page['title'])}**, {many(page['words'], 'word')}.{part}", beginning(page["text"]))
     answers = []
     for number in range(1, MOST_QUESTIONS + 1):
         question = await ui.ask("Question", str | None, key=number, max_length=1_000,

@@ -27,5 +27,5 @@ def missing(*packages: str) -> str:
     lacking = [name for name in packages if find_spec(name.replace("-python", "").replace("-", "_")) is None]
     if not lacking:
         return ""
-    return f"This needs {' and '.join(lacking)}. Install with:\n\n```sh\n{sys.executable} -m pip install " \
-           f"{' '.join(lacking)}\n```\n\nand start Treadle again."
+    return f"This needs {' and '.join(lacking)}, which is not installed; install it with:\n\n```sh\n{sys.executable} " \
+           f"-m pip install {' '.join(lacking)}\n```\n\nand start Treadle again."

@@ -8,9 +8,10 @@ from urllib.parse import unquote_plus, urlsplit
 from treadle import File, Progress
 
 from ._logs import NOTHING, requests
+from ._words import many
 
 EACH = 20_000           # lines between two reports
-MOST_ADDRESSES = 2_000_000  # different ones that are told apart; a larger list is counted in parts
+MOST_ADDRESSES = 2_000_000  # different ones that are told apart; a larger list is many in parts
 VALUES = 10_000         # different values of one parameter that are told apart
 SAMPLES = 3
 # that only tell where a click came from: no page shows anything else because of them
@@ -46,7 +47,7 @@ def count(file: File, progress: Progress) -> dict[str, Any]:
     for request in requests(file):
         lines += 1
         if lines % EACH == 0:
-            progress(lines, text=f"{lines:,} lines, {len(addresses):,} addresses")
+            progress(lines, text=f"{many(lines, 'line')}, {many(len(addresses), 'address', 'addresses')}")
         if request is None:
             rejected += 1
             continue

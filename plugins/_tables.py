@@ -4,6 +4,7 @@ import csv
 import datetime
 import io
 import re
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from itertools import islice
 from typing import Any
 
 from treadle import File, Progress
+
+from ._words import many
 
 MOST_ROWS = 100_000
 MOST_COLUMNS = 2_000
@@ -63,7 +66,7 @@ def read(file: File, progress: Progress) -> list[Row]:
         if len(rows) * len(header) > MOST_CELLS:
             raise ValueError(f"{file.name} has more than {MOST_CELLS:,} cells. Split it.")
         if len(rows) % EACH == 0:
-            progress(len(rows), text=f"{len(rows):,} rows")
+            progress(len(rows), text=many(len(rows), "row"))
     if not rows:
         raise ValueError(f"{file.name} holds no rows." if header else f"{file.name} is empty.")
     return rows
@@ -216,8 +219,8 @@ def _excel(file: File) -> Source:
     try:
         from openpyxl import load_workbook  # type: ignore[import-untyped,unused-ignore]
     except ModuleNotFoundError:
-        raise ValueError("Reading XLSX needs a package: python -m pip install openpyxl. Or save the sheet as CSV."
-                         ) from None
+        raise ValueError("Reading XLSX needs openpyxl, which is not installed. Save the sheet as CSV, or install it "
+                         f"with: {sys.executable} -m pip install openpyxl") from None
     try:
         with file.open("rb") as raw:
             with ZipFile(raw) as packed:  # no part of it gives more than it says

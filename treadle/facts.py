@@ -8,7 +8,7 @@ from typing import Any
 from .drawing import Drawing, Step
 from .files import File
 from .results import Results
-from .text import one_line
+from .text import counted, one_line
 
 LENGTH = 4_000  # characters of a run that the model is told
 ONE = 400  # characters of one answer in them
@@ -27,7 +27,7 @@ def summary(step: Step) -> str:
 def _result(value: Any) -> str:
     if isinstance(value, Results):
         failed = len(value.failed)
-        count = f"{len(value):,} {'result' if len(value) == 1 else 'results'}"
+        count = counted(len(value), "result")
         return f"{count}, {failed:,} failed" if failed else count
     if value is None:
         return "Done"

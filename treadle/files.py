@@ -18,6 +18,7 @@ from typing import IO, Any, NamedTuple
 from .clock import Clock
 from .db import Database
 from .errors import InvalidAnswer, NotFound, StorageError, TooLarge
+from .text import counted
 
 DAY = 86_400.0  # seconds a file that no answer took is kept
 BUFFER = 1_000_000  # bytes gathered before a thread writes them
@@ -287,7 +288,7 @@ class Files:
 def megabytes(size: int) -> str:
     """A size as a person reads it: "812 bytes", "48 kB", "1.2 MB"."""
     if size < 1_000:
-        return f"{size} bytes"
+        return counted(size, "byte")
     if size < 1_000_000:
         return f"{size / 1_000:.0f} kB"
     return f"{size / 1_000_000:.1f}".removesuffix(".0") + " MB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Sequence
 from functools import lru_cache
 from html import escape
@@ -47,6 +48,18 @@ def span(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def counted(number: int, word: str, words: str = "") -> str:
+    """A number and what it counts: "1 row", "1,200 rows". `words`: of several, where that is not `word` and an s."""
+    return f"{number:,} {word if number == 1 else words or word + 's'}"
+
+
+def install(*packages: str) -> str:
+    """The command that installs packages where this process has its own, as a shell takes it."""
+    import shlex
+
+    return shlex.join([sys.executable, "-m", "pip", "install", *packages])
 
 
 LONG = 12  # characters of a secret that is looked for in data; what is shorter is in too much that is none

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, Generic, TypeVar
 
 from .errors import MissingPackage, PluginError
-from .text import storable, without_secrets
+from .text import install, storable, without_secrets
 from .threads import THREADS
 
 T = TypeVar("T")
@@ -191,7 +191,7 @@ def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "
     kind = PluginError
     if isinstance(error, ModuleNotFoundError) and (package := _missing(error)):
         kind, message = MissingPackage, f"It needs {package}, which is not installed"
-        hint = f"python -m pip install {DISTRIBUTIONS.get(package, package)}"
+        hint = install(DISTRIBUTIONS.get(package, package))
     card = kind(_said(message[:500]), file=shown(file, folder), line=line, details=_said(details), hint=hint)
     if isinstance(card, MissingPackage):
         card.package = package

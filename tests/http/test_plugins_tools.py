@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.browsing import form_to, submit
@@ -111,7 +113,7 @@ async def test_a_package_that_a_job_misses_is_named_with_the_command(client, cor
     path = (await submit(client, form)).headers["location"]
     key = path.rpartition("/")[2]
     await until(lambda: core.db.first("SELECT 1 FROM steps WHERE run = ? AND state = 'failed'", (key,)))
-    assert "python -m pip install a_package_of_nobody" in (await client.get(path)).text
+    assert f"{sys.executable} -m pip install a_package_of_nobody" in (await client.get(path)).text
 
 
 async def test_a_job_that_failed_has_a_report_that_quotes_nobody(client, core):

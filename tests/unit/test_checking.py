@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from treadle.config import Settings
 from treadle.plugins.checking import check
 from treadle.plugins.registry import Plugins
@@ -28,7 +30,8 @@ FAULTS = {
     "040_clock.py": ('import time\nfrom treadle import workflow\n@workflow("T", message="m")\nasync def clock(ui):\n'
                      '    ui.show(str(time.perf_counter_ns()))', 5, "Two replays of the same answers differ"),
     "050_package.py": ("import a_package_of_nobody", 1,
-                       "It needs a_package_of_nobody, which is not installed. python -m pip install"),
+                       "It needs a_package_of_nobody, which is not installed; install it with: "
+                       f"{sys.executable} -m pip install"),
     "060_hint.py": ("from treadle import tool\n@tool\ndef f(a: Nought) -> str: ...", 3, "name 'Nought' is not defined"),
     "070_type.py": ("from treadle import tool\n@tool\ndef kind(a: complex) -> str: ...", 0, "complex"),
     "080_page.py": ('from treadle import page\n@page("P")\ndef asks(ui):\n    return ui.ask("Name", str)', 4,

@@ -111,7 +111,7 @@ def test_every_bad_field_has_its_own_sentence():
         "start": "This is no full address: begin with https:// and name a host.",
         "pages": "9,000 is over the limit of 5,000."}
     assert problems(form("Account", Account), {"login": ["ab"]}) == {
-        "login": "User name is 2 characters; at least 3 are needed."}
+        "login": "User name is 2 characters; the least is 3."}
 
 
 def test_what_does_not_go_together_is_said_of_the_form_as_a_whole():

@@ -97,7 +97,7 @@ def test_each_type_reads_what_people_type(hint, typed, value):
     (Annotated[int, Range(1, 50)], "0", "0 is under the limit of 1."),
     (Annotated[float, Field(gt=0, lt=1)], "1", "1.0 is not under 1.0."),
     (Annotated[int, Field(multiple_of=5)], "7", "7 is no multiple of 5."),
-    (Annotated[str, Field(min_length=3)], "ab", "X is 2 characters; at least 3 are needed."),
+    (Annotated[str, Field(min_length=3)], "ab", "X is 2 characters; the least is 3."),
     (Annotated[str, Field(max_length=3)], "abcd", "X is 4 characters; the limit is 3."),
     (Annotated[str, Field(pattern="^[a-z]+$")], "A1", "A1 does not have the form that is asked for: ^[a-z]+$."),
     (Annotated[date, Field(lt=date(2020, 1, 1))], "2999-01-01", "2999-01-01 is not under 2020-01-01.")])

@@ -187,7 +187,7 @@ def test_a_broken_helper_is_named_with_its_own_line(folder):
 def test_a_missing_package_is_named_with_the_command(folder):
     error = card(load(folder, {"040_hello.py": "import matplotlib_of_nobody.pyplot\n" + plugin()}), "hello")
     assert error.message == "It needs matplotlib_of_nobody, which is not installed"
-    assert error.hint == "python -m pip install matplotlib_of_nobody"
+    assert error.hint == f"{sys.executable} -m pip install matplotlib_of_nobody"
 
 
 @pytest.mark.parametrize(("text", "said"), [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -134,7 +135,7 @@ async def test_a_package_that_is_installed_brings_its_plugin_back(watched, tmp_p
     await watched.looks()
     error = watched.plugins.get("hello").error
     assert isinstance(error, MissingPackage)
-    assert error.hint == "python -m pip install treadle_test_package"
+    assert error.hint == f"{sys.executable} -m pip install treadle_test_package"
     site = tmp_path / "site"
     site.mkdir()
     monkeypatch.syspath_prepend(str(site))

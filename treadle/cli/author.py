@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..config import Settings
 from ..errors import Conflict, NotFound, Refused
+from ..text import install
 from .codes import FAILED, REFUSED
 from .terminal import seen
 
@@ -112,8 +113,7 @@ def test(settings: Settings, plugin: str) -> int:
     try:
         import pytest
     except ModuleNotFoundError:
-        print("The package pytest is not installed. This command installs it: python -m pip install pytest",
-              file=sys.stderr)
+        print(f"This needs pytest, which is not installed; install it with: {install('pytest')}", file=sys.stderr)
         return FAILED
     targets = [str(folder) for folder in (settings.plugins, *settings.more_plugins)]
     if plugin:

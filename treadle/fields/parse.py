@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import InvalidAnswer
-from ..text import deeper, one_line, storable
+from ..text import counted, deeper, one_line, storable
 
 QUOTED = 60  # characters of an answer that a refusal repeats
 LEVELS = 100  # of JSON that is nested, as it is typed
@@ -137,7 +137,8 @@ def sentence(error: Any, label: str) -> str:
     if kind in _WORDS:
         count = len(given) if hasattr(given, "__len__") else 0
         marks = {name: f"{value:,}" if isinstance(value, int | float) else value for name, value in known.items()}
-        return _WORDS[kind].format_map({"given": shown, "label": label, "count": f"{count:,}"} | marks)
+        return _WORDS[kind].format_map({"given": shown, "label": label, "count": f"{count:,}",
+                                        "characters": counted(count, "character")} | marks)
     return f"{shown} does not fit here."
 
 
@@ -145,11 +146,10 @@ _WORDS = {
     "greater_than": "{given} is not over {gt}.", "greater_than_equal": "{given} is under the limit of {ge}.",
     "less_than": "{given} is not under {lt}.", "less_than_equal": "{given} is over the limit of {le}.",
     "multiple_of": "{given} is no multiple of {multiple_of}.",
-    "string_too_short": "{label} is {count} characters; at least {min_length} are needed.",
-    "string_too_long": "{label} is {count} characters; the limit is {max_length}.",
+    "string_too_short": "{label} is {characters}; the least is {min_length}.",
+    "string_too_long": "{label} is {characters}; the limit is {max_length}.",
     "string_pattern_mismatch": "{given} does not have the form that is asked for: {pattern}.",
-    "too_short": "{count} are chosen; at least {min_length} are needed.",
-    "too_long": "{count} are chosen; the limit is {max_length}.",
+    "too_short": "{count} chosen; the least is {min_length}.", "too_long": "{count} chosen; the limit is {max_length}.",
     "date_past": "{given} is not in the past.", "date_future": "{given} is not in the future.",
     "datetime_past": "{given} is not in the past.", "datetime_future": "{given} is not in the future.",
     "missing": "{label} is missing.", "path_not_file": "There is no file {given}.",

@@ -76,5 +76,5 @@ def failed(error: BaseException, fn: Any) -> Result:
     if isinstance(error, Unstorable):
         return Result("failed", error=str(error), details=str(error))
     problem = blame(error, folder_of(inner(fn)) or UNKNOWN)
-    install = f". Install it: {problem.hint}" if isinstance(problem, MissingPackage) else ""
+    install = f"; install it with: {problem.hint}" if isinstance(problem, MissingPackage) else ""
     return Result("failed", error=f"{problem.message}{install}", details=problem.details)

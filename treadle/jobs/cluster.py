@@ -21,6 +21,7 @@ from typing import Any
 from ..calls import inner
 from ..files import File, FileId
 from ..plugins.code import PACKAGE
+from ..text import install
 from ..workflow import Tool
 from .calls import call
 from .progress import Said
@@ -29,7 +30,7 @@ from .results import Result
 CONNECT_S = 5.0  # seconds one try to reach the scheduler may take
 PING_S = 2.0     # between two pings while something runs
 SILENT_S = 10.0  # without an answer, and what ran there is given to the next one
-MISSING = f'on="cluster" needs a package that is not installed: {sys.executable} -m pip install distributed'
+MISSING = f'on="cluster" needs distributed, which is not installed; install it with: {install("distributed")}'
 KILLED = "The workers of the cluster that ran it died."
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from ..errors import NotFound, PluginError
+from ..errors import MissingPackage, NotFound, PluginError
 from ..files import File
 from ..replay import replay
 from ..workflow import Broken, Page, Workflow
@@ -48,7 +48,8 @@ async def _problems(items: list[Workflow | Broken]) -> list[Problem]:
 
 
 def _problem(error: PluginError, file: str) -> Problem:
-    text = " ".join(f"{error.message.rstrip('.')}. {error.hint}".split())
+    missing = "; install it with:" if isinstance(error, MissingPackage) else "."
+    text = " ".join(f"{error.message.rstrip('.')}{missing} {error.hint}".split())
     return Problem(error.file or file, error.line, text)
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..files import File
 from ..results import Failed, Results
-from ..text import cover, for_others, storable
+from ..text import counted, cover, for_others, storable
 from . import frames
 from .frames import installs
 from .table import Table, cell
@@ -107,7 +107,7 @@ def size_hint(name: str, data: Mapping[str, Any]) -> str:
     if ending(name) == "xlsx" and _writer() is None:
         return f"A spreadsheet needs openpyxl; {installs('openpyxl')}"
     if ending(name) in ("csv", "tsv") and tables:
-        return f"{len(tables[0]):,} {'row' if len(tables[0]) == 1 else 'rows'}, made when you ask for it"
+        return f"{counted(len(tables[0]), 'row')}, made when you ask for it"
     return {"json": "Everything in it, for programs", "html": "A page of its own, opens without Treadle"}.get(
         ending(name), "Made when you ask for it")
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..files import File
+from ..text import install
 
 READ = ("csv", "tsv", "json", "jsonl", "parquet")  # endings of files that are read as tables
 Rows = list[dict[str, Any]]
@@ -147,5 +148,5 @@ def _typed(rows: Iterable[dict[str, Any]]) -> Rows:
 
 
 def installs(package: str) -> str:
-    """The command that installs a package into the Python that runs this."""
-    return f"install it with: {sys.executable} -m pip install {package}"
+    """What to do about a package that is not installed."""
+    return f"install it with: {install(package)}"

@@ -12,6 +12,7 @@ from ..files import FILE_ID, File
 from ..replay import Step
 from ..runs import RunView, summary
 from ..shows.table import cell
+from ..text import counted
 from .deps import Web
 
 TEXT = 100_000  # characters of one answer
@@ -35,7 +36,7 @@ class Record(NamedTuple):
 
 async def records(web: Web, key: str) -> tuple[list[Record], RunView | None]:
     """The steps of a run, and its drawing where its workflow is there and can be drawn."""
-    view, words = None, dict[tuple[str, str], str]()
+    view, words, totals = None, dict[tuple[str, str], str](), dict[tuple[str, str], int]()
     try:
         view = await web.core.runs.draw(key)
     except (NotFound, TreadleError):
@@ -43,10 +44,20 @@ async def records(web: Web, key: str) -> tuple[list[Record], RunView | None]:
     if view is not None:
         words = {(step.label, step.key): summary(step) for step in view.drawing.items if isinstance(step, Step)
                  and step.state == "done" and (step.field is not None or step.approve is not None)}
-    return [_record(web, result, words) for result in web.core.archive.results(key)], view
+        totals = {(step.label, step.key): len(step.work.items) for step in view.drawing.items if isinstance(step, Step)
+                  and step.work is not None and step.work.items is not None}
+    return [_record(web, result, words, totals) for result in web.core.archive.results(key)], view
 
 
-def _record(web: Web, result: Result, words: dict[tuple[str, str], str]) -> Record:
+def ended(done: int, failed: int, total: int) -> str:
+    """What an each gave, in the same words everywhere. What neither was done nor failed was left out by who stopped it
+    and went on with those there are."""
+    rest = total - done - failed
+    return ", ".join([counted(done, "result"), *[f"{failed:,} failed"][:failed], *[f"{rest:,} not run"][:max(0, rest)]])
+
+
+def _record(web: Web, result: Result, words: dict[tuple[str, str], str],
+            totals: dict[tuple[str, str], int]) -> Record:
     value = json.loads(result.value) if result.value is not None else None
     if result.items:
         value = [json.loads(item) if item is not None else {"error": error} for item, error in result.items]
@@ -62,7 +73,11 @@ def _record(web: Web, result: Result, words: dict[tuple[str, str], str]) -> Reco
     stored = "\n".join(item or error for item, error in result.items) if result.items else result.value or ""
     same = FILE_ID.sub(lambda found: f'{found[1]}{content(found[2])}"', stored)
     file = files.get(str(value.get("file", ""))) if isinstance(value, dict) and len(value) == 1 else None
-    text = words.get((result.label, result.key)) or brief(value, files)
+    name = (result.label, result.key)
+    text = words.get(name) or brief(value, files)
+    if result.kind == "each":
+        done, failed = (sum(map(bool, each)) for each in zip(*result.items, strict=True)) if result.items else (0, 0)
+        text = ended(done, failed, totals.get(name, len(result.items)))
     if result.state != "done":
         text = f"{result.state.capitalize()}. {result.error}".strip()
     rows = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
@@ -81,9 +96,9 @@ def brief(value: Any, files: dict[str, File]) -> str:
         return ", ".join(f"{name}: {brief(part, files)}" for name, part in list(parts.items())[:12])
     if isinstance(value, list):
         if value and all(isinstance(part, dict) for part in value):
-            return f"{len(value):,} {'row' if len(value) == 1 else 'rows'}"
+            return counted(len(value), "row")
         if len(value) > 8 or any(isinstance(part, list | dict) for part in value):
-            return f"{len(value):,} {'item' if len(value) == 1 else 'items'}"
+            return counted(len(value), "item")
         return ", ".join(brief(part, files) for part in value)
     if isinstance(value, bool):
         return "Yes" if value else "No"

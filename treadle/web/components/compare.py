@@ -13,6 +13,7 @@ from fasthtml.common import NotStr
 
 from ...archive import Line
 from ...shows.table import cell
+from ...text import counted
 from ..records import Record
 from .more import run_at
 from .steps import Drawn
@@ -53,7 +54,7 @@ def ComparePage(lines: tuple[Line, Line], left: Sequence[Record], right: Sequenc
     """The page. On a phone the two stand one under the other."""
     pairs = aligned(left, right)
     count = sum(bool(pair.differs) for pair in pairs)
-    text = f"{count} of {len(pairs)} {'step' if len(pairs) == 1 else 'steps'} {'differs' if count == 1 else 'differ'}."
+    text = f"{count} of {counted(len(pairs), 'step')} {'differs' if count == 1 else 'differ'}."
     names = [line.title for line in lines]
     if names[0] == names[1]:
         names = [f"{line.title} ({line.key})" for line in lines]
@@ -105,7 +106,8 @@ def _rows(pair: Pair, names: Sequence[str]) -> str:
     return (f'<div class="data"><header><b>{escape(pair.label)}</b></header><div class="tbl wrap-cells stacks" '
             f'tabindex="0" role="region" aria-label="Rows of {escape(pair.label)} that differ"><table><thead>'
             f"<tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
-            f"<footer><span>{len(other):,} of {len(known):,} rows differ{cut}</span></footer></div>")
+            f"<footer><span>{len(other):,} of {counted(len(known), 'row differs', 'rows differ')}{cut}</span></footer>"
+            "</div>")
 
 
 def _name(row: dict[str, Any], first: str) -> str:

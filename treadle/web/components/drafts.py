@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from ...fields.drafts import Draft
+from ...text import counted
 
 NONE = "No model is ready, so there is no draft. Write your own."
 
@@ -47,5 +48,4 @@ def DraftAct(slug: str, run: str, at: str, draft: Draft | None, *, ready: bool) 
 
 
 def _words(draft: Draft) -> str:
-    words = len(draft.text.split())
-    return f"The draft has {words:,} {'word' if words == 1 else 'words'}."
+    return f"The draft has {counted(len(draft.text.split()), 'word')}."

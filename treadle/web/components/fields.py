@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ...fields.types import FieldSpec, Secret
 from ...files import File, megabytes
+from ...text import counted
 from .icons import icon
 from .shows import prose
 
@@ -74,7 +75,7 @@ def _may_be_empty(spec: FieldSpec) -> bool:
 def _help(spec: FieldSpec, single: bool) -> str:
     """What stands under the field: the author's help, the limits, and that it may be left empty."""
     parts = [prose(spec.help)] if spec.help else []
-    facts = [] if spec.max_length is None else [f"At most {spec.max_length:,} characters."]
+    facts = [] if spec.max_length is None else [f"At most {counted(spec.max_length, 'character')}."]
     low, high = (None if end is None else f"{end:,}" for end in (spec.lowest, spec.highest))
     if low is not None and high is not None:
         facts.append(f"{low} to {high}.")

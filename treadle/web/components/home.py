@@ -10,6 +10,7 @@ from html import escape, unescape
 from fasthtml.common import NotStr
 
 from ...runs import Run
+from ...text import counted
 from ...workflow import Broken, Workflow
 from .icons import icon
 from .runs import RunRows
@@ -34,7 +35,7 @@ def HomePage(places: Sequence[Workflow | Broken], unfinished: Sequence[Run], dra
     heading, text = ("Home", _waiting(len(unfinished))) if returning else (
         "Start here", "Workflows, and a local model beside them. Everything stays on this computer.")
     more = (f'<a href="/runs{chat}" hx-get="/runs{chat}" hx-target="#main" hx-push-url="true" hx-sync="{SYNC}">'
-            f'All {total:,} {"run" if total == 1 else "runs"}</a>') if returning else ""
+            f'All {counted(total, "run")}</a>') if returning else ""
     title = "Start something" if returning else "Or go straight to a workflow" if intro is not None else "Workflows"
     rows = RunRows(unfinished[:listed], drawn, steps=_steps(places), named="Continue", more=more)
     return NotStr(

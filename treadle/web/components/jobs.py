@@ -20,7 +20,8 @@ from ...jobs.engine import Live
 from ...jobs.progress import Try
 from ...runs import Run, RunView
 from ...shows import Table
-from ...text import span
+from ...text import counted, span
+from ..records import ended
 from .faults import JobReport
 from .icons import icon
 from .shows import TableForm
@@ -165,8 +166,7 @@ def _log(lines: Sequence[str]) -> str:
     if not lines:
         return ""
     text = escape("\n".join(lines))
-    count = f"{len(lines)} {'line' if len(lines) == 1 else 'lines'}"
-    return _fold(f"Log, {count}", _out("Log", text))
+    return _fold(f"Log, {counted(len(lines), 'line')}", _out("Log", text))
 
 
 def _out(name: str, text: str) -> str:
@@ -185,8 +185,8 @@ def _ended(view: RunView, run: Run, step: Step, base: str, drawn: Drawn, seen: S
     total = len(step.work.items) if step.work.items is not None else 0
     some = each and not stopped and seen.done > 0
     if each:
-        first = (f"Stopped at {seen.done:,} of {total:,} items." if stopped else
-                 f"{seen.done:,} of {total:,} items are done; {seen.failed:,} failed.")
+        first = (f"Stopped at {seen.done:,} of {counted(total, 'item')}." if stopped else
+                 f"{seen.done:,} of {counted(total, 'item is', 'items are')} done; {seen.failed:,} failed.")
     else:
         first = reason(step.error) or ("Stopped." if stopped else "This failed.")
     if seen.ending:
@@ -267,7 +267,7 @@ def _newest(step: Step, base: str, drawn: Drawn, seen: Seen) -> str:
     head = "".join(f'<th scope="col"{_num(column.number)}>{escape(column.name)}</th>' for column in page.columns)
     rows = "".join("<tr>" + "".join(f"<td{_num(column.number)}>{escape(text)}</td>" for column, text in
                                     zip(page.columns, row, strict=True)) + "</tr>" for row in page.rows)
-    count = f"{seen.done:,} of {len(step.work.items):,} results"
+    count = f"{seen.done:,} of {counted(len(step.work.items), 'result')}"
     name = f"items-{step.slug}-{step.state}"  # all of them, opened while it ran, are not all any more when it ends
     at = escape(drawn.url(f"{base}/items/{quote(step.slug)}"))
     every = (f'<a class="btn ghost sm" href="{at}" hx-get="{at}" hx-target="#{name}" hx-swap="innerHTML">'
@@ -314,10 +314,7 @@ def _done(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
     seconds = seen.ended_at - seen.started_at if seen.started_at and seen.ended_at else 0.0
     took = f" in {span(seconds)}" if seconds >= 1 and not isinstance(step.value, str) else ""
     if step.work.items is not None:
-        text = f"<b>{seen.done:,}</b> {'result' if seen.done == 1 else 'results'}"
-        text += f", {seen.failed:,} failed" if seen.failed else ""
-        left_out = len(step.work.items) - seen.done - seen.failed  # by who stopped it and went on with those there are
-        text += f", {left_out:,} not run" if left_out > 0 else ""
+        text = _bold(ended(seen.done, seen.failed, len(step.work.items)))
     else:
         text = _result(step.value, drawn)
     again = _rest(run, step, drawn, seen) + Act(run, f"revert/{quote(step.slug)}", f'{icon("rotate-ccw", small=True)}'
@@ -334,6 +331,12 @@ def _rest(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
     return Act(run, f"revert/{quote(step.slug)}?keep=yes", label, "ghost", drawn, said=f"{label}: {named(step)}")
 
 
+def _bold(text: str) -> str:
+    """The number in front stands out."""
+    number, _, words = text.partition(" ")
+    return f"<b>{number}</b> {words}"
+
+
 def _result(value: Any, drawn: Drawn) -> str:
     """What a job gave, in one line."""
     if isinstance(value, File):
@@ -347,9 +350,9 @@ def _result(value: Any, drawn: Drawn) -> str:
         return f"<b>{value:,}</b>"
     if isinstance(value, dict):
         plain = [f"{name}: {cell}" for name, cell in value.items() if isinstance(cell, str | int | float)]
-        return escape(one_line(", ".join(plain[:4]), SUMMARY)) or f"<b>{len(value):,}</b> values"
+        return escape(one_line(", ".join(plain[:4]), SUMMARY)) or _bold(counted(len(value), "value"))
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"<b>{len(value):,}</b> {'row' if len(value) == 1 else 'rows'}"
+        return _bold(counted(len(value), "row"))
     return escape(one_line(str(value), SUMMARY)) or "Done"
 
 

@@ -11,6 +11,7 @@ from fasthtml.common import NotStr
 from ...archive import Line
 from ...files import megabytes
 from ...shows.table import Table, cell
+from ...text import counted
 from ..records import Record
 from .icons import icon
 from .more import More
@@ -26,7 +27,7 @@ def RecordPage(line: Line, records: Sequence[Record], drawn: Drawn) -> NotStr:
     steps = "".join(_step(record, number, drawn) for number, record in enumerate(records, 1))
     return NotStr(
         f'<div id="run-{name}"><div class="head"><div class="row"><div><h1>{escape(line.title)}</h1>'
-        f'<p>{len(records)} {"step" if len(records) == 1 else "steps"}. <code>{name}</code></p></div>'
+        f'<p>{counted(len(records), "step")}. <code>{name}</code></p></div>'
         f'<div class="acts">{More(line.key, line.title, drawn, forks=False)}</div></div></div>'
         f'<div class="notice">{icon("lock")}<p>The workflow {escape(line.endpoint)} is not installed here. This is '
         f'what was stored; it can be read, not changed.</p></div><ol class="steps">{steps}</ol>{drawn.history}'

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from fasthtml.common import NotStr
 
 from ...archive import NAME_MOST, PAGE, Line, Listing
+from ...text import counted
 from .icons import icon
 from .more import ASKED, INCLUDE, SWAP, WHOLE, More, run_at
 from .runs import TRACK, when
@@ -49,7 +50,7 @@ def RunsPage(found: Listing, asked: Asked, places: Mapping[str, Place], drawn: D
     total = found.counts[""]
     never = not total and not (asked.q or asked.workflow)
     text = "Runs of all workflows stand here once they have begun." if never else (
-        f"{total:,} {'run' if total == 1 else 'runs'}. Select two to compare them.")
+        f"{counted(total, 'run')}. Select two to compare them.")
     acts = "".join(
         f'<button class="btn {look} sm" type="submit" form="picked" formaction="{escape(drawn.url(at))}" '
         f'formmethod="{method}">{icon(sign, small=True)}{label}</button>' for look, at, method, sign, label in (
@@ -106,7 +107,7 @@ def RunList(found: Listing, asked: Asked, places: Mapping[str, Place], drawn: Dr
     here = drawn.url(asked.query())
     note = ""
     if newer:
-        said = f"{newer} newer {'run' if newer == 1 else 'runs'}."
+        said = f"{counted(newer, 'newer run')}."
         note = f'<p class="hint" role="status">{said} {_link("Show them", here)}</p>'
     if not rows:
         some = asked.q or asked.state or asked.workflow

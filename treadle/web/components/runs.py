@@ -14,6 +14,7 @@ from fasthtml.common import NotStr
 from ...drawing import WORKS
 from ...replay import Export, Show, Step
 from ...runs import Run, RunView
+from ...text import counted
 from .faults import FailedStep, Fault
 from .icons import icon
 from .jobs import JobCard, Seen
@@ -124,9 +125,9 @@ def _entries(view: RunView) -> list[Entry]:
 
 def _head(view: RunView, entries: Sequence[Entry], drawn: Drawn) -> str:
     run = view.run
-    counted = [entry for entry in entries if isinstance(entry, Step) or (isinstance(entry, Ahead) and entry.needed)]
+    known = [entry for entry in entries if isinstance(entry, Step) or (isinstance(entry, Ahead) and entry.needed)]
     states = ["" if isinstance(entry, Ahead) else "done" if entry.state == "done" else "now"
-              for entry in counted if not isinstance(entry, Show)]
+              for entry in known if not isinstance(entry, Show)]
     bars = "".join(f'<li class="{state}"></li>' for state in states)
     track = f'<ol class="track" aria-hidden="true">{bars}</ol>' if 1 < len(states) <= TRACK else ""
     focus = can_take_focus(drawn.focus and (view.drawing.open is None or run is None or run.state != "open"))
@@ -134,7 +135,7 @@ def _head(view: RunView, entries: Sequence[Entry], drawn: Drawn) -> str:
         return (f'<div class="head"><div class="row"><div><h1{focus}>{escape(view.title)}</h1>'
                 f"{prose(view.workflow.message) if view.workflow.kind != 'page' else ''}"
                 f"</div></div>{track}</div>")
-    steps = f"{states.count('done')} of {len(states)} {'step' if len(states) == 1 else 'steps'}" if states else ""
+    steps = f"{states.count('done')} of {counted(len(states), 'step')}" if states else ""
     if run.state == "finished":
         text = f"Finished {when(run.updated_at, drawn.now)}.{f' {steps}.' if steps else ''}"
         act = Act(run, "unlock", f'{icon("lock-open", small=True)}Unlock', "line", drawn)

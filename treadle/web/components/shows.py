@@ -15,7 +15,7 @@ from ...replay import Export, Show, Step
 from ...shows import Graph, Table, kind
 from ...shows.exports import size_hint
 from ...shows.table import Page
-from ...text import storable
+from ...text import counted, storable
 from ..markdown import render
 from .figures import CodeBox, Component, Figure, Fold, Needs, NotDrawn, Source, Terminal
 from .icons import icon
@@ -143,7 +143,7 @@ def _kept(at: str) -> str:
 def _search(table: Table, name: str, query: str) -> str:
     # Enter presses the first button of a form: that must be this one, and no heading
     go = '<button class="sr" type="submit" tabindex="-1">Search</button>'
-    return (f'<header><b>{len(table):,} rows</b>{go}<label class="sr" for="{name}-q">Search the rows</label>'
+    return (f'<header><b>{counted(len(table), "row")}</b>{go}<label class="sr" for="{name}-q">Search the rows</label>'
             f'<input class="input" id="{name}-q" type="search" name="q" value="{escape(query)}" placeholder="Search">'
             "</header>")
 

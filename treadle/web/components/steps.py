@@ -17,6 +17,7 @@ from ...fields.types import FormSpec, Secret
 from ...files import File, megabytes
 from ...replay import Step
 from ...runs import Run, RunView, summary
+from ...text import counted
 from .drafts import DraftAct, DraftLine
 from .fields import Field, State
 from .icons import icon
@@ -334,4 +335,4 @@ def one_line(text: str, length: int) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     first = lines[0] if lines else ""
     cut = first if len(first) <= length else first[:length - 1].rstrip() + "…"
-    return cut if len(lines) < 2 else f"{cut} and {len(lines) - 1:,} more {'line' if len(lines) == 2 else 'lines'}"
+    return cut if len(lines) < 2 else f"{cut} and {counted(len(lines) - 1, 'more line')}"
