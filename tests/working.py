@@ -44,7 +44,7 @@ class Fleet:
         """As Runs does: what is due begins."""
         self.advanced += 1
         for row in self.db.rows("SELECT id, label FROM steps WHERE run = ? AND state = 'running'", (run,)):
-            self.jobs.start(run, row["id"], self.steps[row["label"]], WORKFLOW)
+            self.jobs.start(run, row["id"], self.steps[row["label"]])
 
     def job(self, fn: Any, *args: Any, label: str = "Work", **more: Any) -> int:
         """Start a job; the id of its row."""
@@ -65,7 +65,7 @@ class Fleet:
         step.id = row["id"] if row is not None else self.db.execute(
             "INSERT INTO steps (run, label, slug, kind, state, digest, position, created_at, rev) "
             "VALUES (?, ?, ?, ?, 'running', ?, 1, 0, 0)", (self.run, label, step.slug, kind, work.digest)).lastrowid
-        self.jobs.start(self.run, step.id, step, WORKFLOW)
+        self.jobs.start(self.run, step.id, step)
         return step.id
 
     def row(self, id: int) -> Any:

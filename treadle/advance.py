@@ -10,13 +10,12 @@ from .drawing import Step
 from .errors import NotFound, PluginError
 from .fields.spec import SECRET
 from .run import Reading, RunView
-from .workflow import Workflow
 
 
 class Engine(Protocol):
     """What runs the jobs of runs."""
 
-    def start(self, run: str, step_id: int, step: Step, workflow: Workflow) -> None:
+    def start(self, run: str, step_id: int, step: Step) -> None:
         """Begin, or go on after a restart; nothing for one that is under way."""
 
     async def stop(self, run: str, slug: str) -> None:
@@ -84,7 +83,7 @@ class Advancing(Reading):
                              "title = iif(named, title, ?) WHERE key = ?",
                              (int(more), int(drawing.finished), view.workflow.code, rev, view.title, key))
         if step is not None and (begun or (step.state == "running" and not adopts)) and self.jobs is not None:
-            self.jobs.start(key, begun or step.id, step, view.workflow)
+            self.jobs.start(key, begun or step.id, step)
         return more
 
     def _place(self, view: RunView, rev: int, usable: Sequence[tuple[int, int, int]]) -> int:

@@ -281,7 +281,8 @@ async def test_every_shipped_workflow_is_the_same_run_by_all_four_ways(four):
         for way, key in keys.items():
             assert four.core.runs.get(key).complete, f"{endpoint} by {way}"
             assert four.stored(key) == told, f"{endpoint} by {way}"
-        by = {way: {row["by"] for row in four.core.db.rows("SELECT by FROM history WHERE run = ?", (key,))}
+        by = {way: {row["by"] for row in four.core.db.rows("SELECT by FROM history WHERE run = ? AND by != 'job'",
+                                                           (key,))}
               for way, key in keys.items()}
         assert by == {"forms": {"person"}, "json": {"command line"}, "tools": {"model"}, "command": {"command line"}}
 

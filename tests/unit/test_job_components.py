@@ -36,7 +36,7 @@ def draw(one: Step, seen: Seen, *, author: bool = True, **changed):
 
 
 def live(**changed) -> Live:
-    facts = {"done": 0.0, "total": None, "text": "", "log": [], "started_at": 0.0, "eta_s": None, "failed": 0} | changed
+    facts = {"done": 0.0, "total": None, "text": "", "log": [], "eta_s": None, "failed": 0} | changed
     return Live(**facts)
 
 

@@ -44,7 +44,7 @@ async def test_a_job_runs_once_and_its_result_is_a_row(fleet):
     row = await ended(fleet, id)
     assert (row["value"], row["error"]) == ("42", "") and row["answered_at"]
     await until(lambda: fleet.advanced == 1)
-    fleet.jobs.start(fleet.run, id, fleet.steps["Work"], working.WORKFLOW)
+    fleet.jobs.start(fleet.run, id, fleet.steps["Work"])
     assert fleet.jobs.live(id) is None, "what is done is not started again"
 
 

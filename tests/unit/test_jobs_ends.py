@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from tests import working
 from tests.harness import until
 from tests.working import Fleet
-from treadle.errors import Conflict, NotFound
+from treadle.errors import Conflict, NotFound, StorageError
 from treadle.jobs.engine import Jobs
 from treadle.llm import Llm
 from treadle.tasks import Tasks
@@ -221,6 +221,22 @@ async def test_an_item_that_was_running_at_three_deaths_of_the_server_has_failed
     assert "server died" in fleet.db.one("SELECT error FROM items WHERE number = 1")["error"]
 
 
+async def test_of_two_that_were_running_at_two_deaths_only_one_runs_at_the_third(fleet, again, tmp_path):
+    gates = [str(tmp_path / "guilty"), str(tmp_path / "innocent")]
+    id = fleet.each(gates, working.waits, workers=2)
+    for _ in range(2):
+        await until(lambda fleet=fleet: [state for _, state, _ in fleet.items(id)] == ["running", "running"])
+        fleet = Fleet(await again(died=True), fleet.db, steps=fleet.steps)
+        await fleet.advance(fleet.run)
+    await until(lambda: [state for _, state, _ in fleet.items(id)] == ["running", "stopped"])
+    fleet = Fleet(await again(died=True), fleet.db, steps=fleet.steps)
+    for gate in gates:
+        Path(gate).touch()
+    await fleet.advance(fleet.run)
+    await ended(fleet, id, "failed")
+    assert [state for _, state, _ in fleet.items(id)] == ["failed", "done"]
+
+
 async def test_a_job_that_was_running_at_three_deaths_has_failed_and_may_be_tried_again(fleet, again, tmp_path):
     id = fleet.job(working.waits, str(tmp_path / "go"))
     for _ in range(3):
@@ -297,7 +313,7 @@ async def test_who_waits_for_a_free_worker_says_so(fleet, tmp_path):
 async def test_one_failed_item_is_tried_again_and_the_others_stay_failed(fleet):
     id = fleet.each([1, 2, 3, 4], working.odd_only)
     await ended(fleet, id, "failed")
-    fleet.steps["Work"].work = replace(fleet.steps["Work"].work, fn=working.double)
+    fleet.steps["Work"].work = fleet.steps["Work"].work._replace(fn=working.double)
     await fleet.jobs.go_on(fleet.run, "work", item=3)
     assert (await ended(fleet, id, "failed"))["error"] == "1 of 4 failed."
     assert [state for _, state, _ in fleet.items(id)] == ["done", "failed", "done", "done"]
@@ -314,3 +330,20 @@ async def test_a_job_that_ends_by_itself_is_told_in_the_history(fleet, clock, tm
     assert [tuple(row) for row in fleet.db.rows("SELECT by, what, label, text FROM history ORDER BY id")] == [
         ("job", "done", "Work", "after 2 min"), ("job", "failed", "Other", "LookupError: No such word"),
         ("job", "done", "Some", "1 failed")]
+
+
+async def test_a_run_goes_on_by_itself_when_the_disk_refused_what_follows_a_job(fleet, clock):
+    refusals = [StorageError("The disk is full."), StorageError("The disk is full.")]
+
+    async def advance(run):
+        if refusals:
+            raise refusals.pop()
+        await Fleet.advance(fleet, run)
+
+    fleet.jobs.advance = advance
+    await ended(fleet, fleet.job(working.double, 1))
+    for _ in range(2):
+        assert fleet.advanced == 0
+        await until(lambda: clock.sleeping)
+        await clock.advance(1)
+    await until(lambda: fleet.advanced == 1)

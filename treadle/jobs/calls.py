@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,12 +21,9 @@ UNKNOWN = os.sep + "\0"  # the folder of no file
 class Over:
     """Whether one call is to end; set by us, asked by the function's progress."""
 
-    __slots__ = ("_flags", "_slot", "flag")
-
-    def __init__(self) -> None:
-        self.flag = False
-        self._flags: Any = None
-        self._slot = 0
+    flag = False
+    _flags: Any = None
+    _slot = 0
 
     def __call__(self) -> bool:
         return self.flag
@@ -59,8 +56,7 @@ def call(fn: Any, args: Sequence[Any], said: Said, over: Callable[[], bool]) -> 
 async def call_here(fn: Any, args: Sequence[Any], said: Said, over: Callable[[], bool]) -> Any:
     """Await a coroutine function; what it returns is not encoded yet. Raises what it raises."""
     with printed(said):
-        work: Coroutine[Any, Any, Any] = _begin(fn, args, said, over)()
-        return await work
+        return await _begin(fn, args, said, over)()
 
 
 def _begin(fn: Any, args: Sequence[Any], said: Said, over: Callable[[], bool]) -> Callable[[], Any]:

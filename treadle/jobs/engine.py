@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from loguru import logger
 
@@ -23,7 +23,7 @@ from ..calls import inner, item_digests
 from ..clock import Clock
 from ..config import Settings
 from ..db import Database
-from ..drawing import Step
+from ..drawing import Step, Work
 from ..errors import Conflict, NotFound, StorageError, TreadleError
 from ..feed import Feed
 from ..files import Files
@@ -31,7 +31,6 @@ from ..llm import Llm
 from ..tasks import Tasks
 from ..text import cover, one_line, span, without_secrets
 from ..worker import folder_of
-from ..workflow import Workflow
 from .calls import speaking
 from .executors import Executors
 from .items import DEATHS, DIED, Items, insert
@@ -41,13 +40,10 @@ from .results import Result, Unstorable
 from .run import Calls
 from .watchdog import Watchdog
 
-T = TypeVar("T")
-
 AGAIN_S = 1.0    # between two tries to save what the disk refused
 ENDED_KEPT = 20  # lines of what has ended lately
 FULL = "Waits for a free worker"
 FAULT = "Treadle failed while this ran; the log says where."
-LOCKED = "This run is finished and locked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,6 @@ class Live:
     total: float | None
     text: str
     log: list[str]
-    started_at: float
     eta_s: float | None
     failed: int
     written: str = ""
@@ -97,7 +92,7 @@ class Job:
     run: str
     id: int
     step: Step
-    workflow: Workflow
+    work: Work
     said: Said
     started_at: float
     began: float
@@ -147,14 +142,14 @@ class Jobs:
 
     # --- commands
 
-    def start(self, run: str, step_id: int, step: Step, workflow: Workflow) -> None:
+    def start(self, run: str, step_id: int, step: Step) -> None:
         """Run a step whose row is 'running'. What runs already, or need not run, is left alone."""
         row = self._db.first("SELECT * FROM steps WHERE id = ?", (step_id,))
         if step_id in self._live or row is None or row["state"] != "running" or step.work is None:
             return
         if row["started_at"] is None:
             self._db.execute("UPDATE steps SET started_at = ? WHERE id = ?", (self._clock.now(), step_id))
-        job = Job(run, step_id, step, workflow, Said(row["log"], self.secrets_of(run)),
+        job = Job(run, step_id, step, step.work, Said(row["log"], self.secrets_of(run)),
                   row["started_at"] or self._clock.now(), self._clock.monotonic())
         self._live[step_id] = job
         if step.work.fn is not None and step.work.on == "thread":
@@ -222,9 +217,9 @@ class Jobs:
             eta = max(0.0, (total - done) * elapsed / (done - job.first))
         waits = said.waits or (FULL if said.queued and not said.busy else "")
         tries = {item: each._replace(at=each.at - now) for item, each in said.tries.items()}
-        text, log = cover([said.text, list(said.log)], said.secrets)
-        return Live(done, total, text, log, job.started_at, eta, items.failed if items else 0,
-                    said.written, "items" if items else "", waits, tries)
+        text, log, tries = cover([said.text, list(said.log), tries], said.secrets)
+        return Live(done, total, text, log, eta, items.failed if items else 0, said.written, "items" if items else "",
+                    waits, tries)
 
     def ending(self, step_id: int) -> bool:
         """Whether a call of what was stopped is still running, in a thread that nobody can break off."""
@@ -250,9 +245,8 @@ class Jobs:
 
     async def _run(self, job: Job) -> None:
         """Run one to its end. Cancelled without Stop, the server goes down: nothing is written."""
-        kinds = {"job": self._job, "each": self._each, "llm": self._ask}
         try:
-            result = await kinds[job.step.kind](job)
+            result = await {"job": self._job, "each": self._each, "llm": self._ask}[job.step.kind](job)
         except (TreadleError, Unstorable) as error:
             result = Result("failed", error=getattr(error, "message", str(error)))
         except Exception:  # noqa: BLE001 - whatever fails, a job must end
@@ -265,29 +259,28 @@ class Jobs:
                                                     error=result.error, details=result.details, file=result.ending))
         if not job.ended:  # its row is another's by now: it was reverted
             self._let_go(job, "stopped", "")
-        await self.advance(job.run)
+        await self._saved(job, lambda: self.advance(job.run))
 
-    async def _saved(self, job: Job, write: Callable[[], T]) -> T:
+    async def _saved(self, job: Job, write: Callable[[], Any]) -> Any:
         """What `write` gives, as soon as the disk takes it."""
         while True:
             try:
-                return write()
+                given = write()
+                return await given if inspect.isawaitable(given) else given
             except StorageError as error:
                 logger.error("{} of {} cannot be saved yet: {}", job.step.slug, job.run, error.message)
                 await self._clock.sleep(AGAIN_S)
 
     async def _job(self, job: Job) -> Result:
-        work = job.step.work
-        assert work is not None
-        result = await Calls(self._executors, self._clock, work, job.said).result(work.args)
+        result = await Calls(self._executors, self._clock, job.work, job.said).result(job.work.args)
         if result.rows is not None:
             await insert(self._db, job.id, result.rows)
             return Result("done")  # what is in the rows is read by whoever draws the run
         return await self._filed(job, result, "")
 
     async def _each(self, job: Job) -> Result:
-        work = job.step.work
-        assert work is not None and work.items is not None
+        work = job.work
+        assert work.items is not None
         values: list[Any] = await self._executors.in_thread(list, work.items)
         digests = await self._executors.in_thread(_digests, work.fn, values, work.seal)
         items = job.items = Items(self._db, self._files, job.run, job.id, digests)
@@ -295,26 +288,24 @@ class Jobs:
         job.first = items.done + items.failed
         calls = Calls(self._executors, self._clock, work, job.said)
 
-        async def slot() -> None:
-            number = await self._saved(job, items.take)
+        async def slot(take: Callable[..., int | None]) -> None:
+            number = await self._saved(job, take)
             while number is not None:
-                result = await calls.result((values[number],), item=number, alone=number in items.suspects)
+                result = await calls.result((values[number],), item=number, alone=items.deaths[number] >= DEATHS - 1)
                 result = await self._filed(job, result, f"-{number + 1}")
                 async with self._turn:
-                    number = await self._saved(job, partial(items.put, number, result, result.ending))
+                    number = await self._saved(job, partial(take, number, result, result.ending))
 
         async with asyncio.TaskGroup() as slots:
-            for _ in range(min(work.workers, items.total)):
-                slots.create_task(slot())
+            for n in range(min(work.workers, items.total)):
+                slots.create_task(slot(partial(items.take, first=n == 0)))
         if items.failed and work.failed == "ask":
             return Result("failed", error=f"{items.failed} of {items.total} failed.")
         return Result("done")  # what is in the rows is read by whoever draws the run
 
     async def _ask(self, job: Job) -> Result:
-        work = job.step.work
-        assert work is not None
-        prompt = cover(work.prompt, job.said.secrets)
-        return await answer(self._llm, lambda: self.messages(job.run, prompt), work.schema, job.said)
+        prompt = cover(job.work.prompt, job.said.secrets)
+        return await answer(self._llm, lambda: self.messages(job.run, prompt), job.work.schema, job.said)
 
     async def _filed(self, job: Job, result: Result, number: str) -> Result:
         """A result that is a file, with the file stored."""
@@ -346,7 +337,7 @@ class Jobs:
             self._db.execute("UPDATE steps SET state = ?, value = ?, error = ?, details = ?, log = ?, answered_at = ?, "
                              "rev = ? WHERE id = ? AND state = ?",
                              (state, value, error, details, log, self._clock.now(), rev, step_id, was))
-            self._db.execute("DELETE FROM items WHERE step = ? AND state = 'running'", (step_id,))
+            self._db.execute("DELETE FROM items WHERE step = ? AND state IN ('running', 'stopped')", (step_id,))
             if file:
                 self._files.keep(file, run=row["run"], step=row["slug"])
             self._touch(row["run"], rev)
@@ -385,7 +376,7 @@ class Jobs:
         if row is None:
             raise NotFound(f"This run has no job {slug[:80]}.")
         if row["run_state"] != "open" and not locked:
-            raise Conflict(LOCKED, hint="Unlock it to change it.")
+            raise Conflict("This run is finished and locked.", hint="Unlock it to change it.")
         return row
 
 

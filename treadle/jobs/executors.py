@@ -86,7 +86,7 @@ class Executors:
             await pool.heard(slot, reports)
             return result
         except (BrokenExecutor, asyncio.CancelledError) as error:
-            if (isinstance(error, asyncio.CancelledError) and _cancelled()) or pool is None:
+            if (isinstance(error, asyncio.CancelledError) and cancelled()) or pool is None:
                 raise
             self._let_go(pool)
             return Result("broken", value=str(pool.number))
@@ -128,7 +128,7 @@ def _on(loop: asyncio.AbstractEventLoop, fn: Callable[..., None], *args: Any) ->
         loop.call_soon_threadsafe(fn, *args)
 
 
-def _cancelled() -> bool:
+def cancelled() -> bool:
     """Whether it is this task that was cancelled, and not what it waits for."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -58,9 +58,9 @@ class Items:
     def __init__(self, db: Database, files: Files, run: str, step: int, digests: list[str]) -> None:
         self._db, self._files, self._run, self._step, self._digests = db, files, run, step, digests
         self.total, self.done, self.failed = len(digests), 0, 0
-        self.suspects: set[int] = set()  # what ran when the server died, twice
-        self._deaths: dict[int, int] = {}
+        self.deaths: dict[int, int] = {}  # of the server, while it ran
         self._waiting: deque[int] = deque()
+        self._suspects: deque[int] = deque()  # which run one after the other
 
     async def load(self) -> None:
         """Find what is done. Rows of other arguments go."""
@@ -72,40 +72,32 @@ class Items:
                 known[number] = (row["state"], row["deaths"])
             else:
                 wrong.append((self._step, number))
-        for place in wrong:
-            self._db.execute("DELETE FROM items WHERE step = ? AND number = ?", place)
+        self._db.connection.executemany("DELETE FROM items WHERE step = ? AND number = ?", wrong)
+        self._db.execute("UPDATE items SET state = 'stopped' WHERE step = ? AND state = 'running'", (self._step,))
         for number in range(self.total):
             state, deaths = known.get(number, ("", 0))
-            if deaths:
-                self._deaths[number] = deaths
-            if state == "running" and deaths >= DEATHS:
-                self._db.execute(WRITE + ROW, self._row(number, Result("failed", error=DIED)))
-                self._count("failed")
-            elif state in ("done", "failed"):
+            if state not in ("done", "failed") and deaths >= DEATHS:
+                state = "failed"
+                self._db.execute(WRITE + ROW, self._row(number, Result(state, error=DIED)))
+            if state in ("done", "failed"):
                 self._count(state)
-            elif state == "running" and deaths >= DEATHS - 1:
-                self.suspects.add(number)
-                self._waiting.appendleft(number)
-            else:
-                self._waiting.append(number)
+                continue
+            self.deaths[number] = deaths
+            (self._suspects if deaths >= DEATHS - 1 else self._waiting).append(number)
 
-    def take(self) -> int | None:
-        """The next one, marked as running; None at the end."""
-        return self._commit(None, None, "")
-
-    def put(self, number: int, result: Result, file: str = "") -> int | None:
-        """Store a result and take the next, in one transaction. `file`: the id of one it made.
+    def take(self, number: int = 0, result: Result | None = None, file: str = "", *, first: bool) -> int | None:
+        """Take the next one, marked as running, None at the end; and store the result of the one before, in one
+        transaction. `file`: the id of one it made. `first`: for the one who takes the suspects.
 
         Raises `StorageError`, and then nothing is stored or taken.
         """
-        return self._commit(number, Result("failed", error=TOO_LONG) if result.rows is not None else result, file)
-
-    def _commit(self, number: int | None, result: Result | None, file: str) -> int | None:
-        """One statement, which is a transaction of its own: of two a page beside 10,000 items would notice."""
-        next = self._waiting[0] if self._waiting else None
-        rows = [(self._step, next, self._digests[next], "running", None, "", "", self._deaths.get(next, 0))
+        # One statement, which is a transaction of its own: of two a page beside 10,000 items would notice.
+        queue = self._suspects if first and self._suspects else self._waiting
+        next = queue[0] if queue else None
+        rows = [(self._step, next, self._digests[next], "running", None, "", "", self.deaths[next])
                 ] if next is not None else []
-        if number is not None and result is not None:
+        if result is not None:
+            result = Result("failed", error=TOO_LONG) if result.rows is not None else result
             rows.append(self._row(number, result))
         sql = f"{WRITE}{', '.join([ROW] * len(rows))}"
         params = [part for row in rows for part in row]
@@ -116,7 +108,7 @@ class Items:
         elif rows:
             self._db.execute(sql, params)
         if next is not None:
-            self._waiting.popleft()
+            queue.popleft()
         if result is not None:
             self._count(result.state)
         return next

@@ -34,7 +34,7 @@ async def answer(llm: Llm, messages: Callable[[], Awaitable[Messages]], schema: 
             return Result("done", json.dumps(text, ensure_ascii=False))
         try:
             return Result("done", json.dumps(check.dump_python(check.validate_json(text), mode="json"),
-                                             ensure_ascii=False))
+                                             ensure_ascii=False, allow_nan=False))
         except ValueError as error:
             problem = _problem(error)
             if last:

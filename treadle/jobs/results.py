@@ -20,6 +20,7 @@ from .progress import Progress
 
 LIMIT = 1_000_000         # bytes of JSON in one row
 ROWS_LIMIT = 100_000_000  # bytes of a long list
+NO_NAN = "JSON has no NaN and no infinity. Return None in their place."
 FRAMES = ("pandas", "polars")
 PICTURES = ((b"\x89PNG", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"), (b"<svg", "svg"), (b"%PDF", "pdf"),
             (b"PK\3\4", "zip"), (b"\x1f\x8b", "gz"), (b"PAR1", "parquet"))
@@ -63,11 +64,12 @@ def encode(value: Any, fn: Any) -> Result:
     hint, name = shape(fn).returns, getattr(fn, "__name__", "The function")
     plain = _checked(value, hint, name) if _is_checked(hint) else value
     try:
-        text = storable(json.dumps(plain, default=partial(_instead, name), ensure_ascii=False))
+        text = storable(json.dumps(plain, default=partial(_instead, name), ensure_ascii=False, allow_nan=False))
     except RecursionError:
         raise Unstorable(f"{name} returned {_quoted(value)}, which is nested too deep.") from None
     except (TypeError, ValueError) as error:
-        raise Unstorable(f"{name} returned {_quoted(value)}, which cannot be stored: {error}.") from None
+        why = NO_NAN if "Out of range" in str(error) else f"{error}."
+        raise Unstorable(f"{name} returned {_quoted(value)}, which cannot be stored: {why}") from None
     if deeper(plain, STORED_LEVELS):  # it would not be read back where Python is deep already
         raise Unstorable(f"{name} returned {_quoted(value)}, which is nested too deep.")
     if (size := len(text.encode())) <= LIMIT:
@@ -101,8 +103,12 @@ def _is_checked(hint: Any) -> bool:
 @lru_cache(maxsize=512)
 def _adapter(hint: Any) -> Any:
     from pydantic import TypeAdapter
+    from pydantic.errors import PydanticUserError
 
-    return TypeAdapter(hint)
+    try:
+        return TypeAdapter(hint, config={"ser_json_inf_nan": "constants"})  # or NaN would become None unsaid
+    except PydanticUserError:  # a model brings its own
+        return TypeAdapter(hint)
 
 
 def adapter(hint: Any) -> Any:

@@ -11,7 +11,7 @@ from ..clock import Clock
 from ..drawing import Work
 from ..text import without_secrets
 from .calls import Over, call_here, failed
-from .executors import Executors
+from .executors import Executors, cancelled
 from .progress import Said, Try
 from .results import Result, covered, encode
 
@@ -93,7 +93,6 @@ class Calls:
             value = await call_here(fn, args, self._said, over)
             return await self._executors.in_thread(encode, value, inner(fn))
         except BaseException as error:  # an author's code may raise anything
-            task = asyncio.current_task()
-            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            if isinstance(error, asyncio.CancelledError) and cancelled():
                 raise
             return await self._executors.in_thread(failed, error, fn)
