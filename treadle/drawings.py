@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .drawing import Drawing, Step, Stored
+from .drawing import WORKS, Drawing, Step, Stored
 from .errors import NotFound, PluginError
 from .fields.types import OpenFile
 from .plugins.registry import Plugins
@@ -47,8 +47,8 @@ class Drawings:
         """Draw a run whose rows came from `code`.
 
         A locked one is drawn with that; one where a step runs with the version that started it; any other with the
-        newest, if every answer and result comes in order and fits, and its `version` did not rise. Raises `NotFound`,
-        and the `PluginError` of a plugin that does not load.
+        newest, if every answer and result comes in order and fits, and its `version` did not rise since something was
+        answered. Raises `NotFound`, and the `PluginError` of a plugin that does not load.
         """
         stored = self._steps.stored(rows)
         try:
@@ -63,7 +63,9 @@ class Drawings:
             return Drawn(held, await self.draw(held, run, rev, stored), newer=held.code != newest.code)
         drawing = await self.draw(newest, run, rev, stored)
         before = self._held(endpoint, code) if code not in ("", newest.code) else None
-        fits = _fits(drawing, rows) and (before is None or newest.version <= before.version)
+        rose = before is not None and newest.version > before.version and any(  # what was answered means another thing
+            row["state"] == "done" and row["kind"] not in WORKS for row in rows)
+        fits = _fits(drawing, rows) and not rose
         if fits and (begins := _begins(drawing)):  # what would run now with the old code, too
             fits = before is not None and begins == _begins(await self.draw(before, run, rev, stored))
         if newest.code == code or drawing.error is not None or fits:

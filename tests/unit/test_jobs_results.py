@@ -191,3 +191,16 @@ def test_to_a_cluster_the_bytes_of_a_file_travel_along(tmp_path, monkeypatch):
     fn, (there,) = cloudpickle.loads(packed(lambda file: file.read_text(), (file,)))
     (tmp_path / "here").unlink()
     assert fn(there) == "words" and there.name == "words.txt"
+
+
+def test_a_function_that_takes_the_file_for_its_frame_is_told_what_to_write():
+    def rows(frame):
+        return frame.groupby("url")
+
+    def first(frame):
+        return frame["url"]
+
+    file = File(FileId("0" * 32), "found.parquet", 1, "s", Path("/nowhere"))
+    for fn in (rows, first):
+        error = call(fn, [file], Said(), lambda: False).error
+        assert "annotate its parameter, such as `rows: pandas.DataFrame`" in error, error

@@ -309,3 +309,16 @@ async def test_what_failed_is_tried_again_with_the_newest_code(tmp_path):
         await server.jobs.go_on(key, "wait")
         view = await server.settled(key)
         assert view.drawing.finished and view.drawing.items[1].things == ("new: ['A', 'B']",)
+
+
+async def test_a_version_that_rose_asks_nothing_where_nothing_was_answered(server, given):
+    async def second(ui):
+        shout = await ui.job("Shout", note, "Ada")
+        await ui.ask(f"After {shout}", str)
+
+    given.put(second, name="flow")
+    key = await server.begin("flow")
+    await server.settled(key)
+    newest = given.put(second, name="flow", version=2)
+    view = await server.runs.draw(key)
+    assert view.changed is None and view.workflow.code == newest.code and calls == ["Ada"]

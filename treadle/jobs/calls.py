@@ -16,6 +16,8 @@ from .results import Result, Unstorable, encode, given
 
 speaking: dict[int, Said] = {}  # by the id of a thread, what its call speaks to
 UNKNOWN = os.sep + "\0"  # the folder of no file
+FRAME = (". What a job returned as a frame is a File of the run. A function is given the frame where it asks for one: "
+         "annotate its parameter, such as `rows: pandas.DataFrame`.")
 
 
 class Over:
@@ -72,5 +74,7 @@ def failed(error: BaseException, fn: Any) -> Result:
     if isinstance(error, Unstorable):
         return Result("failed", error=str(error), details=str(error))
     problem = blame(error, folder_of(inner(fn)) or UNKNOWN)
-    install = f"; install it with: {problem.hint}" if isinstance(problem, MissingPackage) else ""
-    return Result("failed", error=f"{problem.message}{install}", details=problem.details)
+    more = f"; install it with: {problem.hint}" if isinstance(problem, MissingPackage) else ""
+    if isinstance(error, AttributeError | TypeError) and "'File' object" in str(error):
+        more = FRAME
+    return Result("failed", error=f"{problem.message}{more}", details=problem.details)
