@@ -6,10 +6,13 @@ from typing import Annotated
 
 from treadle import Graph, Range, Table, Ui, Url, workflow
 
-from ._crawl import ahead, analyse, graph, listed, table, visit
+from ._crawl import ahead, listed, same_site, visit
 from ._fetch import Rules, cleaned, reachable
+from ._findings import broken_links, findings, graph, summary, table
+from ._words import many
 
 MOST_SHOWN = 150  # pages of the graph
+COLUMNS = ["page", "title", "status", "why", "leads to", "hops", "robots", "links to it", "linked from"]
 
 
 @dataclass
@@ -26,8 +29,8 @@ class Limits:
           about="Follows the links of a site: titles, status, redirects, broken links, orphans, and a graph of links. "
                 "Reads robots.txt, and goes on where it was after a stop.",
           icon="network", training="site_crawl.md", needs=["network"],
-          steps=["Address", "Limits", "Read the sitemap", "Crawl", "Find links", "Analyse", "List pages",
-                 "Draw the links"])
+          steps=["Address", "Limits", "Read the sitemap", "Crawl", "Find links", "Analyse", "List findings",
+                 "List broken links", "List pages", "Draw the links"])
 async def site_crawl(ui: Ui) -> None:
     start = cleaned(await ui.ask("Address", Url, placeholder="https://example.org/"))
     limits = await ui.form(
@@ -41,36 +44,47 @@ async def site_crawl(ui: Ui) -> None:
     waiting = [start]
     for depth in range(limits.depth + 1):
         at = f"depth {depth}"
-        rounds.append(await ui.each("Crawl", waiting, partial(visit, rules=rules), key=at, workers=4, retries=1,
-                                    failed="keep"))
+        rounds.append(await ui.each("Crawl", waiting, partial(visit, rules=rules), key=at, workers=4, failed="keep"))
         done = [each.ok for each in rounds]
+        if any(each.error == "Stopped" for each in rounds[-1].failed):  # continued with those there are: ask no more
+            break
         waiting = await ui.job("Find links", ahead, start, done, limits.pages - sum(map(len, rounds)), key=at)
         if not waiting:
             break
-    found = await ui.job("Analyse", analyse, start, done, sitemap)
+    if not any(done):
+        ui.show("Nothing was fetched. Revert to **Crawl** to begin again.")
+        return
+    found = await ui.job("Analyse", summary, start, done, sitemap)
+    rows = await ui.job("List findings", findings, start, done, sitemap)
+    broken = await ui.job("List broken links", broken_links, start, done)
     pages = await ui.job("List pages", table, start, done)
     linked = await ui.job("Draw the links", graph, start, done, MOST_SHOWN)
-    ui.show(f"**{found['addresses']:,} addresses, {found['pages']:,} pages.** Broken: {len(found['broken']):,}. "
-            f"Redirects: {len(found['redirects']):,}. In the sitemap, and no page links to it: "
-            f"{len(found['orphans']):,}. Linked, and past the limits: {found['not fetched']:,}.",
+    ui.show(f"**{many(found['addresses'], 'address', 'addresses')}, {many(found['pages'], 'page')}.** "
+            + " ".join(f"{kind}: {count:,}." for kind, count in found["kinds"].items() if count),
             Table(found["statuses"], sort="-addresses"))
-    for title, rows, columns in (
-            ("Broken", found["broken"], ["page", "status", "why", "links to it", "linked from"]),
-            ("Redirects", found["redirects"], ["page", "leads to", "hops", "links to it", "linked from"]),
-            ("Orphans", found["orphans"], ["page"]), ("Not in the sitemap", found["unlisted"], ["page"]),
-            ("Kept out by robots.txt", found["kept out"], ["page", "links to it", "linked from"]),
-            ("Same title", found["same title"], ["title", "page"])):
-        if rows:
-            ui.show(f"### {title}", Table(rows, columns=columns, sort="-links to it" if "links to it" in columns
-                                          else columns[0]))
+    if found["addresses"] == 1 and not same_site(start, done[0][0]["final"]):
+        ui.show(f"{start} leads to another site. Crawl that one: {done[0][0]['final']}")
+    if found["left"]:
+        ui.show(f"{many(found['left'], 'address was', 'addresses were')} found and not asked for, as the crawl had "
+                "come to its limits or was stopped. They may link to what is shown as an orphan.")
+    if not sitemap:
+        ui.show("No sitemap was found, so nobody can tell which pages are orphans.")
+    sheets = {kind: [row for row in rows if row["finding"] == kind] for kind in found["kinds"]}
+    for kind, of_kind in sheets.items():
+        count = found["kinds"][kind]
+        if of_kind:
+            part = f"\n\nThe first {len(of_kind):,} of {count:,}." if count > len(of_kind) else ""
+            columns = [name for name in COLUMNS if name in of_kind[0]]
+            ui.show(f"### {kind}{part}", Table(of_kind, columns=columns, sort="title" if kind == "Same title" else
+                                               "-links to it" if "links to it" in columns else "page"))
     part = f" The {MOST_SHOWN} that most links lead to." if len(pages) > MOST_SHOWN else ""
     ui.show(f"### How the pages are linked\n\nDrag, zoom, and choose a page to see its links.{part}",
             Graph(linked["nodes"], linked["edges"], title=f"Links of {start}"))
-    ui.show("### All addresses", Table(pages, columns=["page", "status", "title", "depth", "links", "seconds",
-                                                       "leads to", "error"]))
-    ui.export("crawl.xlsx", pages=pages, broken=found["broken"], redirects=found["redirects"], orphans=found["orphans"],
-              unlisted=found["unlisted"])
+    ui.show("### All addresses", Table(pages, columns=[name for name in pages[0] if name != "url"]))
+    ui.export("crawl.xlsx", **{"All addresses": pages, **sheets, "Links to broken": broken})
     ui.export("pages.csv", rows=pages)
+    ui.export("findings.csv", rows=rows)
+    ui.export("broken-links.csv", rows=broken)
     ui.export("links.json", **linked)
 
 

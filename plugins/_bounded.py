@@ -1,6 +1,6 @@
 """Connections on which no answer takes longer than said, however slowly, and in however many pieces, it comes.
 
-A timeout of httpx is that of one read: a byte now and then, or interim answers without end, would never meet it.
+A timeout is otherwise that of one read: a byte now and then, or interim answers without end, would never meet it.
 """
 
 import threading
@@ -11,14 +11,13 @@ from ssl import SSLContext
 from typing import Any
 
 import httpcore
-import httpx
 
 _until = threading.local()  # `at`: when what this thread reads has to be there
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What this thread reads in here has to be there in so many seconds, else it raises `httpx.ReadTimeout`."""
+    """What this thread reads in here has to be there in so many seconds, else it raises `httpcore.ReadTimeout`."""
     _until.at = time.monotonic() + seconds
     try:
         yield
@@ -26,14 +25,11 @@ def within(seconds: float) -> Iterator[None]:
         del _until.at
 
 
-def client(timeout_s: float) -> httpx.Client:
-    """A client that keeps no connection: they are known by their address, and of two hosts that share one, one would be
+def pool() -> httpcore.ConnectionPool:
+    """Connections that are not kept: they are known by their address, and of two hosts that share one, one would be
     asked where the other has shown its certificate. No proxy, no cookies; redirects are its caller's.
     """
-    transport = httpx.HTTPTransport(trust_env=False, limits=httpx.Limits(max_connections=20,
-                                                                         max_keepalive_connections=0))
-    transport._pool._network_backend = _Backend()
-    return httpx.Client(timeout=timeout_s, follow_redirects=False, trust_env=False, transport=transport)
+    return httpcore.ConnectionPool(max_connections=20, max_keepalive_connections=0, network_backend=_Backend())
 
 
 class _Backend(httpcore.SyncBackend):

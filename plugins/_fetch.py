@@ -12,7 +12,7 @@ from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 from urllib.robotparser import RobotFileParser
 
 if TYPE_CHECKING:
-    import httpx
+    import httpcore
 
 AGENT = "Treadle/1.0 (a person's own crawler; it reads robots.txt)"
 MOST_BYTES = 3_000_000  # of a page that are read
@@ -54,18 +54,28 @@ class Page:
     error: str = ""
 
     @property
+    def redirects(self) -> bool:
+        """Whether it leads elsewhere."""
+        return 300 <= self.status < 400 and "location" in (self.headers or {})
+
+    @property
+    def type(self) -> str:
+        """What its server calls it: "text/html"; HTML where it does not say."""
+        return (self.headers or {}).get("content-type", "text/html").partition(";")[0].strip().lower()
+
+    @property
     def html(self) -> bool:
         """Whether it is a page, not a picture or an archive."""
-        return "html" in (self.headers or {}).get("content-type", "html").lower()
+        return "html" in self.type
 
 
-def fetch(url: str, rules: Rules, *, read: Read = "html") -> Page:
+def fetch(url: str, rules: Rules, *, read: Read = "html", most: int = MOST_BYTES) -> Page:
     """One page, its redirects followed. What goes wrong stands in `error`; nothing is raised.
 
-    It waits until its host may be asked again, at most 60 s for each answer and 20 s for each read, and reads 3 MB at
-    most.
+    It waits until its host may be asked again, at most 60 s for each answer and 20 s for each read, and reads `most`
+    bytes.
     """
-    import httpx  # what costs something to import comes when a page is fetched, not at the start of the server
+    import httpcore  # what costs something to import comes when a page is fetched, not at the start of the server
 
     page = Page(url, final=url, chain=[])
     began = time.monotonic()
@@ -74,7 +84,7 @@ def fetch(url: str, rules: Rules, *, read: Read = "html") -> Page:
             if rules.robots and not allowed(page.final, rules):
                 page.error = FORBIDDEN
                 break
-            _answer(page, rules, read=read)
+            _answer(page, rules, read=read, most=most)
             location = (page.headers or {}).get("location", "")
             if not (300 <= page.status < 400 and location):
                 break
@@ -89,16 +99,16 @@ def fetch(url: str, rules: Rules, *, read: Read = "html") -> Page:
             page.error = f"It redirects more than {REDIRECTS} times"
     except Private as refused:
         page.error = str(refused)
-    except httpx.TimeoutException as late:
+    except httpcore.TimeoutException as late:
         page.error = (f"The answer did not end within {WHOLE_S:.0f} s" if "whole" in str(late) else
                       f"No answer within {TIMEOUT_S:.0f} s")
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as failed:
+    except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ValueError) as failed:
         page.error = sentence(failed)
     page.seconds = round(time.monotonic() - began, 3)
     return page
 
 
-def _answer(page: Page, rules: Rules, *, read: Read, most: int = MOST_BYTES) -> None:
+def _answer(page: Page, rules: Rules, *, read: Read, most: int) -> None:
     """Ask for `page.final` and fill in what comes. The name is resolved once, and the connection goes where it led:
     a name that leads elsewhere a moment later changes nothing."""
     parts = urlsplit(page.final)
@@ -110,29 +120,31 @@ def _answer(page: Page, rules: Rules, *, read: Read, most: int = MOST_BYTES) -> 
     place = f"[{address}]" if ":" in address else address
     target = urlunsplit((parts.scheme, f"{place}:{parts.port}" if parts.port else place, parts.path or "/",
                          parts.query, ""))
-    headers = {"Host": parts.netloc.rpartition("@")[2], "User-Agent": AGENT, "Accept": "text/html,*/*;q=0.5",
-               "Accept-Encoding": "gzip"}
+    headers = [("Host", parts.netloc.rpartition("@")[2]), ("User-Agent", AGENT), ("Accept", "text/html,*/*;q=0.5"),
+               ("Accept-Encoding", "gzip")]
+    options = {"sni_hostname": host, "timeout": dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)}
     from ._bounded import within
 
-    with within(WHOLE_S), client().stream("GET", target, headers=headers,
-                                              extensions={"sni_hostname": host}) as answer:
-        page.status = answer.status_code
-        page.headers = {name.lower(): value for name, value in answer.headers.items()}
+    with within(WHOLE_S), pool().stream("GET", target, headers=headers, extensions=options) as answer:
+        page.status, page.headers = answer.status, {}
+        for name, value in answer.headers:
+            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+            page.headers[key] = f"{page.headers[key]}, {text}" if key in page.headers else text
         page.body, page.cut = b"", False
-        if not answer.is_redirect and (read == "all" or (read == "html" and page.html)):
-            page.body, page.cut = _body(answer, most)
+        if not page.redirects and (read == "all" or (read == "html" and page.html)):
+            page.body, page.cut = _body(answer, page.headers.get("content-encoding", ""), most)
 
 
-def _body(answer: "httpx.Response", most: int) -> tuple[bytes, bool]:
+def _body(answer: "httpcore.Response", coding: str, most: int) -> tuple[bytes, bool]:
     """What came, unpacked, and whether there is more. A body that becomes gigabytes is unpacked to `most` bytes and no
-    further, which httpx does not do."""
-    coding = answer.headers.get("content-encoding", "").strip().lower()
+    further."""
+    coding = coding.strip().lower()
     if coding not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise ValueError(f"It is packed as {coding[:40]}, which is not read")
     unpack = zlib.decompressobj(47) if coding not in ("", "identity") else None  # of gzip and of zlib
     got, came = bytearray(), 0
     try:
-        for chunk in answer.iter_raw():
+        for chunk in answer.iter_stream():
             came += len(chunk)
             if unpack is None:
                 got += chunk
@@ -146,11 +158,11 @@ def _body(answer: "httpx.Response", most: int) -> tuple[bytes, bool]:
 
 
 @cache
-def client() -> "httpx.Client":
-    """The one client."""
-    from ._bounded import client
+def pool() -> "httpcore.ConnectionPool":
+    """The one there is."""
+    from ._bounded import pool
 
-    return client(TIMEOUT_S)
+    return pool()
 
 
 def resolve(host: str, port: int, *, private: bool) -> str:
@@ -242,12 +254,12 @@ def _robots(scheme: str, netloc: str, rules: Rules) -> RobotFileParser:
 
 def robots_sitemaps(url: str, rules: Rules) -> list[str]:
     """The sitemaps that the robots.txt of a host names."""
-    import httpx
+    import httpcore
 
     parts = urlsplit(url)
     try:
         return list(_robots(parts.scheme, parts.netloc, rules).site_maps() or [])  # the caller may empty it
-    except (httpx.HTTPError, OSError, ValueError):
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, OSError, ValueError):
         return []
 
 
@@ -269,11 +281,11 @@ def cleaned(url: str) -> str:
 
 def sentence(error: Exception) -> str:
     """What a person is told of a connection that failed."""
-    import httpx
+    import httpcore
 
     text = str(error) or type(error).__name__
     if "CERTIFICATE" in text.upper() or "SSL" in text.upper():
         return f"The certificate or the encryption is not right: {text[:150]}"
-    if isinstance(error, httpx.ConnectError):
+    if isinstance(error, httpcore.ConnectError):
         return "Nothing answers there"
     return text[:200]

@@ -11,6 +11,7 @@ import pytest
 
 from tests.clock import ManualClock
 from tests.harness import NOWHERE, Server, same_origin
+from tests.site import site as site
 from treadle.config import Settings
 
 if TYPE_CHECKING:

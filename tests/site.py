@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, cast
 
+import pytest
+
 SLOW_S = 0.3
 HUGE = 4_000_000  # bytes
 
@@ -114,3 +116,10 @@ def running(site: Site | None = None) -> Iterator[Site]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """One of its own for each test."""
+    with running() as site:
+        yield site

@@ -118,7 +118,7 @@ async def test_a_site_is_crawled_stopped_gone_on_with_and_goes_on_after_a_kill_w
         await expect(crawl.locator(".notice .n")).to_contain_text(f"8 of {site.pages}", timeout=20_000)
         await expect(crawl.get_by_role("heading")).to_have_text("Crawl depth 2")
         await crawl.get_by_role("button", name="Stop").click()
-        await expect(crawl).to_contain_text(f"Stopped at 8 of {site.pages}.")
+        await expect(crawl).to_contain_text(f"Stopped at 8 of {site.pages} items.")
         site.let(14)  # what was under way when it was stopped ends
         await crawl.get_by_role("button", name="Go on").click()
         await expect(crawl.locator(".notice .n")).to_contain_text(f"14 of {site.pages}", timeout=20_000)
@@ -132,7 +132,7 @@ async def test_a_site_is_crawled_stopped_gone_on_with_and_goes_on_after_a_kill_w
         assert {path: site.asked(path) for path in before} == asked, "what was stored was fetched again"
         often = [site.asked(f"/room/{number}") for number in range(site.pages)]
         assert min(often) == 1 and sum(often) <= site.pages + 8, "4 by the stop and 4 by the kill at most"
-        await shown(page, "Broken: 1. Redirects: 1. In the sitemap, and no page links to it: 2.")
+        await shown(page, "Broken: 1. Redirects: 1. Orphans: 2.")
         pages = await rows(page, "pages.csv")
         assert len(pages) == len({row["url"] for row in pages}) == 1 + floors + site.pages + 2
         graph = page.frame_locator("iframe")

@@ -132,7 +132,7 @@ async def test_the_crawl_of_a_real_site_finds_what_an_independent_count_finds(do
     finally:
         await asyncio.to_thread(server.kill)
     pages = {row["url"]: row for row in csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig")))}
-    found = {name: _column(sheets.content, name) for name in ("broken", "redirects", "orphans")}
+    found = {name: _column(sheets.content, name) for name in ("Broken", "Redirects", "Orphans")}
     broken = {url for url, status in counted.status.items() if status >= 400}
     listed = {f"{docs}{file.relative_to(DOCS).as_posix()}" for file in DOCS.rglob("*.html")}
     orphans = (listed | {f"{docs}{file}" for file in UNLINKED}) - counted.linked - {docs}
@@ -140,7 +140,7 @@ async def test_the_crawl_of_a_real_site_finds_what_an_independent_count_finds(do
         print(f"\n{len(pages)} addresses in {took:.0f} s, broken {len(broken)}, redirects {len(counted.redirects)}, "
               f"orphans {len(orphans)}")
     assert {url: int(row["status"]) for url, row in pages.items()} == counted.status
-    assert found == {"broken": broken, "redirects": counted.redirects, "orphans": orphans}
+    assert found == {"Broken": broken, "Redirects": counted.redirects, "Orphans": orphans}
 
 
 def _column(data: bytes, sheet: str) -> set[str]:

@@ -19,18 +19,10 @@ from plugins._fetch import Page, Rules, fetch, is_public
 from plugins._pages import main_text, read
 from plugins._urls import locations, parse
 from plugins._urls import read as read_list
-from tests.site import Site, running
+from tests.site import Site
 
 RULES = Rules(per_second=0, private=True, robots=False)
 LENGTH = 1_000_000  # of what takes hours where reading takes the square of it
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running() as site:
-        yield site
-    _fetch.client().close()
-    _fetch.client.cache_clear()
 
 
 @contextmanager
@@ -50,8 +42,6 @@ def raw(answer: Callable[[socket.socket], None]) -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
         with suppress(OSError):
             listening.shutdown(socket.SHUT_RDWR)
-    _fetch.client().close()
-    _fetch.client.cache_clear()
     thread.join(5)
 
 
@@ -131,7 +121,7 @@ def test_a_pause_with_hundreds_of_digits_is_the_longest_there_is(site, monkeypat
 def test_no_connection_is_kept_for_another_host_at_the_same_address(site):
     """The certificate was that of the first."""
     assert fetch(f"{site.url}/a", RULES).status == 200
-    assert _fetch.client()._transport._pool.connections == []
+    assert _fetch.pool().connections == []
 
 
 @pytest.mark.parametrize("address", ["::7f00:1", "::ffff:0:7f00:1", "64:ff9b:1::7f00:1", "2001:0:7f00:1::", "fec0::1",

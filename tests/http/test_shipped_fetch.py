@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
 import socket
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from plugins import _fetch
 from plugins._check import check
-from plugins._crawl import ahead, analyse, graph, listed, same_site, table, visit
+from plugins._crawl import ahead, listed, same_site, unpacked, visit
 from plugins._fetch import Rules, cleaned, fetch, is_public
+from plugins._findings import broken_links, findings, graph, summary, table
 from plugins._pages import joined, main_text, read
-from tests.site import Site, page, running
+from tests.site import Site, page
 
 RULES = Rules(per_second=0, private=True)
-
-
-@pytest.fixture
-def site() -> Iterator[Site]:
-    with running() as site:
-        yield site
-    _fetch.client().close()
-    _fetch.client.cache_clear()
 
 
 def crawled(site: Site, most: int = 100) -> list[list[dict[str, Any]]]:
@@ -149,18 +142,43 @@ def test_a_crawl_finds_all_pages_once_and_says_what_is_wrong(site):
               "/a?x=1", "/after-huge", *(f"/list/{number}" for number in range(12))}
     assert paths == linked
     assert all(site.asked(path) == 1 for path in ("/a?x=1", "/huge", "/list/11"))
-    found = analyse(start, rounds, listed(start, RULES))
-    assert {row["url"].removeprefix(site.url) for row in found["broken"]} == {
-        "/missing", "/error", "/circle-1", "/after-huge"}
-    told = {row["page"]: (row["why"], row["links to it"]) for row in found["broken"]}
-    assert (told["/missing"], told["/error"]) == (("Not found", 2), ("The server fails", 1))
-    assert [row["page"] for row in found["kept out"]] == ["/secret/x"]
-    assert [(row["page"], row["leads to"]) for row in found["redirects"]] == [("/old", "/a")]
-    assert [row["page"] for row in found["orphans"]] == ["/orphan"]
-    assert {row["page"] for row in found["same title"]} == {"/a", "/a?x=1"}
+    sitemap = listed(start, RULES)
+    found, of = summary(start, rounds, sitemap), {}
+    for row in findings(start, rounds, sitemap):
+        of.setdefault(row["finding"], []).append(row)
+    told = {row["page"]: (row["why"], row["links to it"], row["linked from"]) for row in of["Broken"]}
+    assert told.keys() == {"/missing", "/error", "/circle-1", "/after-huge"}
+    assert (told["/missing"], told["/error"]) == (("Not found", 2, "/"), ("The server fails", 1, "/"))
+    links = {(row["on page"].removeprefix(site.url), row["link"].removeprefix(site.url))
+             for row in broken_links(start, rounds)}
+    assert links == {("/", "/missing"), ("/a", "/missing"), ("/", "/error"), ("/", "/circle-1"),
+                     ("/huge", "/after-huge")}
+    assert [row["page"] for row in of["Kept out by robots.txt"]] == ["/secret/x"]
+    assert [(row["page"], row["leads to"]) for row in of["Redirects"]] == [("/old", "/a")]
+    assert [row["page"] for row in of["Orphans"]] == ["/orphan"]
+    assert [row["page"] for row in of["Not for the index"]] == ["/b/"]
+    assert {row["page"] for row in of["Same title"]} == {"/a", "/a?x=1"}
+    assert {kind: len(rows) for kind, rows in of.items()} == {kind: n for kind, n in found["kinds"].items() if n}
     assert {row["status"]: row["addresses"] for row in found["statuses"]} == {
         "200": len(urls) - 5, "404": 2, "500": 1, "302": 1, "not asked": 1}
-    assert len(table(start, rounds)) == len(urls)
+    pages = {row["page"]: row for row in table(start, rounds)}
+    assert len(pages) == len(urls) and pages["/huge"]["note"] == "Only its beginning was read"
+    assert (pages["/file.pdf"]["type"], pages["/a"]["links to it"]) == ("application/pdf", 2)
+    assert found["pages"] == len(urls) - 7  # without what is broken, kept out, no page, and what /old leads to again
+
+
+def test_a_sitemap_may_be_packed_and_a_damaged_one_is_empty():
+    packed = gzip.compress(b"<urlset/>" * 9_999)
+    assert unpacked(packed) == b"<urlset/>" * 9_999 and unpacked(b"<urlset/>") == b"<urlset/>"
+    assert unpacked(packed[:99]) != b"<urlset/>" * 9_999 and unpacked(b"\x1f\x8bnot") == b""
+
+
+def test_a_start_that_redirects_is_a_page_of_the_site_all_the_same(site):
+    site.answers["/start"] = (301, {"Location": "/list/0"}, b"")
+    rounds = [[visit(f"{site.url}/start", RULES)]]
+    found = summary(f"{site.url}/start", rounds, [])
+    assert (found["addresses"], found["pages"], found["kinds"]["Redirects"]) == (1, 1, 1)
+    assert [node["label"] for node in graph(f"{site.url}/start", rounds, 9)["nodes"]] == ["/list/0"]
 
 
 def test_a_crawl_keeps_to_its_number_of_pages_and_its_site(site):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from tests.harness import Server, until
 from tests.site import Site, running
 from treadle.errors import InvalidAnswer
 
@@ -32,13 +35,46 @@ def test_a_crawl_finds_what_is_broken_redirected_and_lonely(run, site):
     r = run("site_crawl", {"Address": site.url, "Limits": LIMITS})
     assert r.waiting_for is None, r
     sheets = r.exports["crawl.xlsx"]
-    assert {row["url"].removeprefix(site.url) for row in sheets["orphans"]} == {"/orphan"}
-    assert {row["url"].removeprefix(site.url) for row in sheets["broken"]} == {
+    assert {row["url"].removeprefix(site.url) for row in sheets["Orphans"]} == {"/orphan"}
+    assert {row["url"].removeprefix(site.url) for row in sheets["Broken"]} == {
         "/missing", "/error", "/circle-1", "/huge"}
     pages = {row["url"].removeprefix(site.url): row for row in r.exports["pages.csv"]}
     assert (pages["/old"]["page"], pages["/old"]["leads to"]) == ("/old", "/a")
     assert pages["/list/2"]["depth"] == "3"
     assert {each["id"] for each in r.exports["links.json"]["nodes"]} >= {f"{site.url}/", f"{site.url}/a"}
+
+
+async def test_a_crawl_that_is_continued_with_what_there_is_asks_for_nothing_more(tmp_path):
+    stays = threading.Event()
+
+    class Held(Site):
+        def answer(self, path):
+            if path == "/list/0":
+                stays.wait(20)
+            return super().answer(path)
+
+    with running(Held()) as site, Server(tmp_path) as server:
+        headers = {"Authorization": f"Bearer {(server.data / 'cli.token').read_text().strip()}"}
+        async with httpx.AsyncClient(base_url=server.address, headers=headers, trust_env=False, timeout=20) as api:
+            begun = await api.post("/api/workflows/site_crawl/runs", json={"value": site.url})
+            run = f"/api/runs/{begun.json()['run']}"
+            await api.post(f"{run}/answer", json={"value": LIMITS})
+
+            async def held() -> bool:
+                return ((await api.get(run)).json()["open"]["progress"] or {}).get("done") == 10
+
+            await until(held)
+            await api.post(f"{run}/stop", json={"step": "crawl-depth-1"})
+            stays.set()
+            answer = await api.post(f"{run}/continue", json={"step": "crawl-depth-1"})
+
+            async def complete() -> bool:
+                return bool((await api.get(run)).json()["complete"])
+
+            await until(complete)
+            assert answer.status_code == 200 and not [path for _, path in site.requests if path.startswith("/list/1")]
+            shown = (await api.get(run)).json()["shown"]
+            assert any("found and not asked for" in text for text in shown if isinstance(text, str))
 
 
 def test_a_crawl_of_this_computer_is_refused_unless_it_is_allowed(run, site):
