@@ -131,10 +131,10 @@ def workflow(title: str, *, message: str, training: str = "", icon: str = "workf
              steps: Sequence[str] = (), version: int = 1, needs: Sequence[str] = ()) -> Callable[[Author], Workflow]:
     """Declare a workflow: put this above an `async def` that takes `ui`. Its name becomes the address.
 
-    `message`: Markdown, said in the chat on arrival. `training`: text, or the name of a .md file beside the plugin:
-    what the model is told while somebody is here. `about`: Markdown for the card at home. `steps`: labels known in
-    advance. `version`: raise it when stored answers no longer mean the same. `needs`: of "network",
-    "network: example.org", "files" and "model" those it reaches; shown before the first use.
+    `message`: Markdown, said in the chat on arrival, beside the `icon`. `training`: text, or the name of a .md file
+    beside the plugin: what the model is told while somebody is here. `about`: Markdown for the card at home.
+    `steps`: labels known in advance. `version`: raise it when stored answers no longer mean the same. `needs`: of
+    "network", "network: example.org", "files" and "model" those it reaches; shown before the first use.
     Raises `TypeError` for a declaration that cannot work.
     """
     facts = _checked("workflow", title, message, training, icon, about, steps, version, needs)

@@ -21,6 +21,7 @@ from unittest.mock import patch
 import treadle
 from treadle.config import ROOT, Settings
 from treadle.fields.types import field
+from treadle.web.assets import icon_names
 
 from .words import AFTER_TYPES, CONTROLS, ENVIRONMENT, GIVEN, HELP, MEMBERS, PAGES, SET, SETTINGS, Entries
 
@@ -46,7 +47,9 @@ def stale() -> list[Path]:
 
 
 def _page(entries: Entries) -> str:
-    parts = [f"# {entries.title}", entries.text, MADE, types() if "Range" in entries.names else ""]
+    icons = ", ".join(f"`{name}`" for name in sorted(icon_names()))
+    parts = [f"# {entries.title}", entries.text.replace("ICONS", icons), MADE]
+    parts += [types()] if "Range" in entries.names else []
     parts += [part for name in entries.names.split() for part in _entry(name)]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -21,7 +21,7 @@ PAGES = {
         "is the address, the number in front of the file's name its place in the menu; `xx_` in front switches "
         "the file off, `_` makes it a helper, which reloads together with the plugins that import it. `steps` is "
         "what the person sees ahead: a step with keys is one entry, one that is not listed appears when it is "
-        "reached.",
+        "reached.\n\nThe icon stands beside the message in the chat. There are: ICONS.",
         "workflow tool page Ui"),
     "ui": Entries(
         "The calls of ui",

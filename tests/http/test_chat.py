@@ -197,6 +197,14 @@ async def test_the_page_reloads_itself_while_an_arrival_is_pending(client, core)
     assert REFRESH not in page and 'class="arrival"' in page
 
 
+async def test_the_icon_of_a_place_stands_beside_its_message(client):
+    for endpoint in ("url_counts", "home"):
+        await client.post(f"/redirect/{endpoint}", data={"to": "chat"})
+    page = (await client.get("/chat/1")).text
+    first, second = re.findall(r'class="arrival".*?svg#([a-z-]+)"', page)
+    assert (first, second) == ("link", "layers")
+
+
 @pytest.mark.parametrize(("text", "status"), [("", 422), ("<b>" + "x" * 100_000, 413)])
 async def test_a_refused_question_comes_back_in_the_composer_of_the_page(client, text, status):
     response = await post(client, "/chat/1?at=hello", headers={}, text=text, client_id="c1")

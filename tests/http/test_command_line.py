@@ -223,9 +223,12 @@ def test_a_notebook_becomes_a_plugin_that_passes_check(shell):
 def test_check_names_each_problem_in_one_line(shell):
     (shell.plugins / "900_early.py").write_text(
         "from treadle import workflow\n@workflow('Early', message='m')\nasync def early(ui):\n    1 / 0\n")
+    (shell.plugins / "910_drawn.py").write_text(
+        "from treadle import workflow\n@workflow('Drawn', message='m', icon='linc')\nasync def drawn(ui): ...\n")
     ended = shell("check")
     assert ended.returncode == 1
-    missing, early = ended.stdout.splitlines()
+    missing, early, drawn = ended.stdout.splitlines()
+    assert "910_drawn.py: icon= of drawn is 'linc', which is none of: " in drawn and " link," in drawn
     assert "070_gap.py:3: It needs no_such_module" in missing
     assert "900_early.py:4: ZeroDivisionError" in early
     assert shell("check", "trip").returncode == 0

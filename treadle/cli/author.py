@@ -8,12 +8,18 @@ import sys
 import unicodedata
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config import Settings
 from ..errors import Conflict, NotFound, Refused
 from ..text import install
+from ..workflow import Workflow
 from .codes import FAILED, REFUSED
 from .terminal import seen
+
+if TYPE_CHECKING:
+    from ..plugins.checking import Problem
+    from ..plugins.registry import Plugins
 
 STEP = 10  # between the numbers of two plugins, so that one fits between them
 
@@ -99,13 +105,25 @@ def check(settings: Settings, plugin: str) -> int:
     from ..plugins.registry import Plugins
 
     only = [path.name for path in _named(settings, plugin)] if plugin else []
+    plugins = Plugins(settings)
     with redirect_stdout(sys.stderr):  # a plugin may print
-        problems = [each for each in problems_of(Plugins(settings)) if not only or Path(each.file).name in only]
+        problems = [*problems_of(plugins), *_icons(plugins)]
+    problems = [each for each in problems if not only or Path(each.file).name in only]
     for problem in problems:
         print(problem)
     if not problems:
         print("No problem was found.")
     return FAILED if problems else 0
+
+
+def _icons(plugins: Plugins) -> list[Problem]:
+    """The icons that are declared and that nothing can draw."""
+    from ..config import ROOT
+    from ..plugins.checking import Problem
+
+    known = re.findall('<symbol id="([^"]+)"', (ROOT / "static" / "icons.svg").read_text())
+    return [Problem(item.file, 0, f"icon= of {item.endpoint} is {item.icon!r}, which is none of: {', '.join(known)}.")
+            for item in plugins.all() if isinstance(item, Workflow) and item.icon not in known]
 
 
 def test(settings: Settings, plugin: str) -> int:

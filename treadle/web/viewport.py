@@ -20,6 +20,7 @@ from ..conversation import Message, joined
 from ..core import Core
 from .components.bell import Bell
 from .components.chat import ComposerAction, Earlier, MessageRow
+from .components.icons import icon_at
 from .components.model import Condition, ModelPicker
 from .components.runlist import runs_changed
 from .components.runs import run_changed
@@ -319,7 +320,8 @@ class Viewport:
             if live is not None:
                 return str(MessageRow(row, live.body, live.thinking))
             return str(MessageRow(row, self._body(row), thinking_of(row) if row.thinking else ""))
-        return self._kept.get(row.id) or self._kept.keep(row.id, str(MessageRow(row)))
+        return self._kept.get(row.id) or self._kept.keep(row.id, str(MessageRow(
+            row, sign=icon_at(self._core.plugins, row.endpoint))))
 
     def _body(self, row: Message) -> str:
         return self._kept.get(row.id) or self._kept.keep(row.id, render_reply(f"m{row.id}", row.text))

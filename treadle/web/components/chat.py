@@ -22,14 +22,16 @@ LONG = "This reply is longer than 200 KB and shown as plain text."
 WAITS = "Sent when a model is ready"
 
 
-def MessageRow(message: Message, body_html: str = "", thinking_html: str = "", *, plain: str | None = None) -> NotStr:
+def MessageRow(message: Message, body_html: str = "", thinking_html: str = "", *, plain: str | None = None,
+               sign: str = "workflow") -> NotStr:
     """One row: what a place says on arrival, a question, or a reply.
 
     `body_html` and `thinking_html`: the inner HTML of a reply's two texts, rendered by `markdown` or `streaming`; the
     other rows are drawn from the row itself. `plain`: for the page without JavaScript, the query its forms carry.
+    `sign`: the icon of the place of an arrival.
     """
     if message.role == "arrival":
-        return _arrival(message)
+        return _arrival(message, sign)
     if message.role == "user":
         return NotStr(f'<article class="msg user" id="m{message.id}" aria-label="You">{_safe(message.text)}</article>')
     busy = ' aria-busy="true"' if message.state == "streaming" else ""
@@ -40,13 +42,12 @@ def MessageRow(message: Message, body_html: str = "", thinking_html: str = "", *
         f'{_notice(message, plain)}{_by(message, plain)}</article>')
 
 
-def _arrival(message: Message) -> NotStr:
+def _arrival(message: Message, sign: str) -> NotStr:
     at = time.strftime("%H:%M", time.localtime(message.created_at))
     title = _safe(message.title)
-    sign = icon("layers" if message.endpoint == "home" else "workflow", small=True)
     return NotStr(
         f'<article class="arrival" id="m{message.id}" aria-label="{title}, {at}"><p class="tool">'
-        f'{sign}<span>{title}</span><span>{at}</span></p>{render(message.text)}</article>')
+        f'{icon(sign, small=True)}<span>{title}</span><span>{at}</span></p>{render(message.text)}</article>')
 
 
 def _tools(message: Message) -> str:

@@ -7,6 +7,7 @@ from html import escape
 
 from fasthtml.common import NotStr
 
+from ...plugins.registry import Plugins
 from ..assets import icon_names, url
 
 GLYPH = NotStr(
@@ -15,6 +16,11 @@ GLYPH = NotStr(
     '<rect x="11" y="2.5" width="6.5" height="6.5" rx="1.75" fill="currentColor" opacity=".32"/>'
     '<rect x="2.5" y="11" width="6.5" height="6.5" rx="1.75" fill="currentColor" opacity=".32"/>'
     '<rect x="11" y="11" width="6.5" height="6.5" rx="1.75" fill="currentColor" opacity=".62"/></svg>')
+
+
+def icon_at(plugins: Plugins, endpoint: str) -> str:
+    """The icon of a place; that of a workflow where it is gone or broken."""
+    return getattr(plugins.get(endpoint), "icon", "workflow")
 
 
 @cache

@@ -20,6 +20,7 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from ...conversation import FIRST, Message, Place
 from ...errors import NotFound, Refused, TreadleError
 from ..components.chat import Earlier, MessageRow, PlainComposer, PlainRunning
+from ..components.icons import icon_at
 from ..components.model import Condition
 from ..components.shell import head
 from ..deps import Web
@@ -161,17 +162,18 @@ async def _rows(web: Web, conversation: int, before: int, *, plain: str | None =
     conversations = web.core.conversations
     messages = conversations.messages(conversation, before=before, limit=PAGE)
     texts = [conversations.so_far(message) for message in messages]
-    return await asyncio.to_thread(_draw, messages, texts, plain)
+    signs = [icon_at(web.core.plugins, message.endpoint) for message in messages]
+    return await asyncio.to_thread(_draw, messages, texts, signs, plain)
 
 
-def _draw(messages: list[Message], texts: list[tuple[str, str]], plain: str | None) -> str:
+def _draw(messages: list[Message], texts: list[tuple[str, str]], signs: list[str], plain: str | None) -> str:
     rows = []
-    for message, (text, thinking) in zip(messages, texts, strict=True):
+    for message, (text, thinking), sign in zip(messages, texts, signs, strict=True):
         thought = LivePlain(f"m{message.id}-thinking")
         thought.feed(thinking, message.rev)
         thought.close(message.rev)
         body = render_reply(f"m{message.id}", text) if message.role == "assistant" else ""
-        rows.append(str(MessageRow(message, body, thought.html(), plain=plain)))
+        rows.append(str(MessageRow(message, body, thought.html(), plain=plain, sign=sign)))
     return "".join(rows)
 
 
