@@ -137,7 +137,7 @@ def test_beside_a_running_server_it_speaks_to_it(shell, tmp_path):
         (shell.folder / "w.txt").write_text("one two")
         ended = shell("run", "listing", "--set-file", "List=w.txt", "--set", "Kind=a", "--out", "out")
         assert ended.returncode == 0, ended.stderr
-        assert (shell.folder / "out" / "words.csv").read_text().startswith("word,length,line")
+        assert (shell.folder / "out" / "words.csv").read_text("utf-8-sig").startswith("word,length,line")
         wrong = shell("run", "trip", "--set", "Where=" + "x" * 21)
         assert wrong.returncode == 2 and "the limit is 20" in wrong.stderr
         assert (server.data / "cli.token").stat().st_mode & 0o777 == 0o600

@@ -174,7 +174,7 @@ async def test_an_export_is_made_when_asked_for_and_quoted_for_spreadsheets(clie
     page = await client.get(path)
     assert "words.csv" in page.text and "5 rows, made when you ask for it" in page.text
     response = await client.get("/runs/default-listing-01/exports/words-csv")
-    rows = list(csv.reader(io.StringIO(response.text)))
+    rows = list(csv.reader(io.StringIO(response.text.removeprefix("\ufeff"))))
     assert [row[0] for row in rows] == ["word", "'=1+1", "'@x", "+word", "-90%", "plain"]
     assert response.headers["content-disposition"].startswith('attachment; filename="words.csv"')
     assert response.headers["x-content-type-options"] == "nosniff"

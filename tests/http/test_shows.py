@@ -61,7 +61,7 @@ async def test_what_fails_and_what_is_half_is_drawn_and_the_rest_with_it(client)
     assert "half \ufffd" in text and "This Fails could not be drawn. LookupError: no data" in text and "x" in text
     table = await client.get("/runs/new/odd/shows/2?q=half&sort=half", headers=HX)
     assert table.status_code == 200 and "half \ufffd" in table.text
-    assert (await client.get("/runs/new/odd/exports/half-csv")).text == "a\r\nhalf \ufffd\r\n"
+    assert (await client.get("/runs/new/odd/exports/half-csv")).text == "\ufeffa\r\nhalf \ufffd\r\n"
 
 
 async def test_a_frame_has_no_origin_and_a_policy_of_its_own(client):

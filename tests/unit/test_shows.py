@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import dataclasses
 import io
@@ -159,13 +160,15 @@ def test_a_cell_that_is_data_stays_as_it_is(value):
 @pytest.mark.parametrize(("ending", "delimiter"), [("csv", ","), ("tsv", "\t")])
 def test_a_separated_export_reads_back_as_its_rows(ending, delimiter):
     rows = [{"name": 'a, "b"\nc', "n": 1}, {"name": "=x", "n": None}]
-    text = make(f"a.{ending}", {"rows": rows}).decode()
+    made = make(f"a.{ending}", {"rows": rows})
+    text = made.decode("utf-8-sig")
+    assert made.startswith(codecs.BOM_UTF8)  # else Excel takes it for the encoding of the country
     assert list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)) == [
         {"name": 'a, "b"\nc', "n": "1"}, {"name": "'=x", "n": ""}]
 
 
 def test_headings_of_an_export_are_quoted_too():
-    assert make("a.csv", {"rows": [{"=x": 1}]}) == b"'=x\r\n1\r\n"
+    assert make("a.csv", {"rows": [{"=x": 1}]}) == codecs.BOM_UTF8 + b"'=x\r\n1\r\n"
 
 
 def test_json_holds_all_names_and_tables_as_rows():

@@ -187,7 +187,7 @@ def test_frames_and_files_of_tables_are_exported_as_rows(pandas, tmp_path, endin
         if ending == "json":
             assert json.loads(content) == {"rows": [{"a": 1}, {"a": 2}]}
         elif ending == "csv":
-            assert content == b"a\r\n1\r\n2\r\n"
+            assert content.decode("utf-8-sig") == "a\r\n1\r\n2\r\n"
         elif ending == "xlsx":
             assert sheets(content)["rows"] == [["a"], [1], [2]]
         else:

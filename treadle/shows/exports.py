@@ -31,6 +31,7 @@ MEDIA = {
     "md": "text/markdown; charset=utf-8",
     "html": "text/html; charset=utf-8",
 }
+MARK = "\ufeff"  # without it Excel takes UTF-8 for the encoding of the country
 # Text a spreadsheet would run: behind = and @ always, behind + and - unless a number or words follow (-90%, +word).
 _RUNS = re.compile(r"\s*[=@\uff1d\uff20]|[\t\r\n]|\s*[+\-\uff0b\uff0d](?![\w\s.,%]*\Z)")
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -80,7 +81,7 @@ def _made(name: str, data: Mapping[str, Any]) -> bytes:
     if kind == "json":
         text = _dumped(name, {key: _rows(value) for key, value in data.items()}) + "\n"
     elif kind in ("csv", "tsv"):
-        text = _separated(next(iter(data.values())), "," if kind == "csv" else "\t")
+        text = MARK + _separated(next(iter(data.values())), "," if kind == "csv" else "\t")
     elif kind == "md":
         text = "\n".join(f"## {key}\n\n{_markdown(name, value)}\n" for key, value in data.items())
     else:
