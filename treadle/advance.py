@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from .drawing import Step
 from .errors import NotFound, PluginError
 from .fields.spec import SECRET
+from .jobs.items import content_of
 from .run import Reading, RunView
 
 
@@ -72,12 +73,11 @@ class Advancing(Reading):
             return False
         begins = step is not None and step.work is not None and step.state == "open"
         adopts = step is not None and step.state == "running" and not step.code
-        usable = await self._steps.usable(key, step) if begins and step is not None else []
         self._plugins.keep(view.workflow)
         with self._feed.change() if begins or adopts else self._unseen(view.form_rev) as rev:
             if self._steps.rev(key) != view.form_rev or self.get(key).state != "open":
                 return self.get(key).state == "open"  # answered or reverted meanwhile: draw that
-            begun = self._place(view, rev, usable)
+            begun = self._place(view, rev)
             more = (begins or adopts) and not begun
             self._db.execute("UPDATE runs SET advance_due = ?, complete = ?, version = ?, rev = max(rev, ?), "
                              "title = iif(named, title, ?) WHERE key = ?",
@@ -86,7 +86,7 @@ class Advancing(Reading):
             self.jobs.start(key, begun or step.id, step)
         return more
 
-    def _place(self, view: RunView, rev: int, usable: Sequence[tuple[int, int, int]]) -> int:
+    def _place(self, view: RunView, rev: int) -> int:
         """The rows of a drawing: where each step stands in it, and that of the open one. The id of one that is to run
         from now on, else 0."""
         assert view.run is not None
@@ -98,7 +98,7 @@ class Advancing(Reading):
         if step.work is None:
             self._steps.open(key, step, rev)
         elif step.state == "open":
-            return self._steps.begin(key, step, rev, code=view.workflow.code, at=self._clock.now(), usable=usable)
+            return self._steps.begin(key, step, rev, code=view.workflow.code, at=self._clock.now())
         elif not step.code or step.state == "failed":  # tried again, it is with the newest code
             self._db.execute("UPDATE steps SET version = iif(state = 'failed', '', ?), rev = ? WHERE id = ?",
                              (view.workflow.code, rev, step.id))
@@ -107,7 +107,7 @@ class Advancing(Reading):
     async def _seal(self, key: str) -> None:
         """Say what is in the lists that are done, by which whatever is made of them is known."""
         for id in self._steps.unsealed(key):
-            content = await self._steps.content(id)
+            content = await content_of(self._db, id)
             with self._feed.change() as rev:
                 self._db.execute("UPDATE steps SET value = ?, rev = ? WHERE id = ? AND state = 'done' AND "
                                  "value IS NULL", (content, rev, id))

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
-from .calls import FILE, item_digests
+from .calls import FILE
 from .db import Database
-from .drawing import WORKS, Step, Stored, Work
+from .drawing import WORKS, Step, Stored
 from .files import File, Files
 from .results import PAGE, Row
 
@@ -95,28 +93,6 @@ class Steps:
         return [row["id"] for row in self._db.rows(
             "SELECT id FROM steps WHERE run = ? AND state = 'done' AND value IS NULL", (run,))]
 
-    async def content(self, step: int) -> str:
-        """The JSON that stands for all items of a step: it changes with any of them."""
-        mixed, last = hashlib.sha256(), -1
-        while rows := self._db.rows("SELECT number, state, coalesce(value, error) AS text FROM items WHERE step = ? "
-                                    "AND number > ? ORDER BY number LIMIT ?", (step, last, PAGE)):
-            last = rows[-1]["number"]
-            mixed.update("".join(f"{row['number']} {row['state']} {row['text']}\n" for row in rows).encode())
-            await asyncio.sleep(0)  # others have their turn
-        return json.dumps(mixed.hexdigest()[:32])
-
-    async def usable(self, run: str, step: Step) -> list[tuple[int, int, int]]:
-        """Of an `each` that begins: number, and step and number of a result that an earlier one had for that item."""
-        work = step.work
-        if work is None or work.items is None or self._result(run, step) is not None:
-            return []
-        old: dict[str, tuple[int, int]] = {}
-        for row in self._db.rows(
-                "SELECT step, number, digest FROM items WHERE state = 'done' AND step IN (SELECT id FROM steps WHERE "
-                f"{HERE} AND kind = 'each' AND again != 1) ORDER BY step", (run, step.label, step.key)):
-            old[row["digest"]] = (row["step"], row["number"])
-        return await asyncio.to_thread(_matched, work, old) if old else []
-
     def _result(self, run: str, step: Step) -> sqlite3.Row | None:
         """The row of a result that counted before, of a call with the same arguments."""
         return self._db.first(f"SELECT id FROM steps WHERE {HERE} AND kind = ? AND digest = ? AND state = 'reverted' "
@@ -137,10 +113,9 @@ class Steps:
         self.retire(run, step, rev=rev)
         self.insert(run, step, "done", rev, value=value, by=by, at=at)
 
-    def begin(self, run: str, step: Step, rev: int, *, code: str, at: float,
-              usable: Sequence[tuple[int, int, int]]) -> int:
-        """What is to run: with the result it had for these arguments, or with those of its items, or from nothing.
-        The id of its row; 0 where a result is used again, or that of this very code cannot be read."""
+    def begin(self, run: str, step: Step, rev: int, *, code: str, at: float) -> int:
+        """What is to run: with the result it had for these arguments, or from nothing. The id of its row; 0 where a
+        result is used again, or that of this very code cannot be read."""
         assert step.work is not None
         if self._db.execute("UPDATE steps SET state = 'failed', error = ?, rev = ? WHERE state = 'done' AND digest = ? "
                             f"AND version = ? AND {HERE}",
@@ -152,11 +127,7 @@ class Steps:
             self._db.execute("UPDATE steps SET state = 'done', undo = 0, position = ?, slug = ?, rev = ? WHERE id = ?",
                              (step.number, step.slug, rev, found["id"]))
             return 0
-        id = self.insert(run, step, "running", rev, code=code, at=at)
-        self._db.connection.executemany(
-            "INSERT INTO items (step, number, digest, state, value) SELECT ?, ?, digest, 'done', value FROM items "
-            "WHERE step = ? AND number = ?", [(id, *each) for each in usable])
-        return id
+        return self.insert(run, step, "running", rev, code=code, at=at)
 
     def insert(self, run: str, step: Step, state: str, rev: int, *, value: str | None = None, by: str = "person",
                code: str = "", at: float) -> int:
@@ -207,8 +178,3 @@ class Steps:
                          (rev, run, run))
         return self._db.execute("UPDATE steps SET state = was, undo = 0, again = 0, rev = ? WHERE run = ? AND undo = 1",
                                 (rev, run)).rowcount
-
-
-def _matched(work: Work, old: dict[str, tuple[int, int]]) -> list[tuple[int, int, int]]:
-    names = item_digests(work.fn, work.items or (), work.seal)
-    return [(number, *old[name]) for number, name in enumerate(names) if name in old]

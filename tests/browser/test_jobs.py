@@ -178,6 +178,29 @@ async def test_a_long_job_that_ended_is_told_to_who_asked_and_does_not_look(page
     assert await page.evaluate("stays")  # opened in the page, which keeps what is typed
 
 
+SHOWN = """window.told = []; const Real = Notification; window.Notification = class extends Real {
+    constructor(...given) { super(...given); for (const kind of ['show', 'error'])
+        this.addEventListener(kind, () => told.push(`${kind}: ${this.title}, ${this.body}`)); } };"""
+
+
+async def test_a_notice_is_really_shown_by_a_browser_that_allows_it(windows):
+    window = await windows.new()
+    await window.grant_permissions(["notifications"])
+    page = await window.new_page()
+    await page.add_init_script(SHOWN)
+    await page.route("**/jobs/ended*", lambda route: route.fulfill(body=ENDED, content_type="text/html"))
+    await page.goto("/")
+    await connected(page)
+    await page.locator("#bell").click()
+    await page.locator("#notify").check()
+    session = await window.new_cdp_session(page)
+    await session.send("Emulation.setFocusEmulationEnabled", {"enabled": False})
+    await (await window.new_page()).bring_to_front()  # its person looks at another tab
+    await page.evaluate("document.getElementById('ended').dispatchEvent(new Event('every'))")
+    await eventually(lambda: page.evaluate("told.length"))
+    assert await page.evaluate("told") == ["show: Read is done, Lab, x"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_cards_and_panel_have_no_violation_and_fit(windows, lab, scheme):
     page = await (await windows.new(SMALL, color_scheme=scheme, reduced_motion="reduce")).new_page()

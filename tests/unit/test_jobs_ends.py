@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests import working
 from tests.harness import until
 from tests.working import Fleet
 from treadle.errors import Conflict, NotFound, StorageError
+from treadle.jobs import items
 from treadle.jobs.engine import Jobs
 from treadle.llm import Llm
 from treadle.tasks import Tasks
@@ -347,3 +349,22 @@ async def test_a_run_goes_on_by_itself_when_the_disk_refused_what_follows_a_job(
         await until(lambda: clock.sleeping)
         await clock.advance(1)
     await until(lambda: fleet.advanced == 1)
+
+
+async def test_what_is_used_again_is_copied_in_turns_and_a_kill_between_them_loses_nothing(fleet, monkeypatch):
+    old = fleet.each(list(range(50)), working.double)
+    await ended(fleet, old)
+    fleet.db.execute("UPDATE steps SET state = 'reverted' WHERE id = ?", (old,))
+    new = fleet.db.execute("INSERT INTO steps (run, label, slug, kind, state, position, created_at, rev) VALUES "
+                           "(?, 'Work', 'work', 'each', 'running', 1, 0, 0)", (fleet.run,)).lastrowid
+    fleet.db.execute("INSERT INTO items (step, number, digest, state, value) SELECT ?, number, digest, state, value "
+                     "FROM items WHERE step = ? AND number < 20", (new, old))  # as a kill left it
+    digests = [row["digest"] for row in fleet.db.rows("SELECT digest FROM items WHERE step = ?", (old,))]
+    monkeypatch.setattr(items, "TURN_S", 0)  # each row has a turn of its own
+    turns, found = 0, items.Items(fleet.db, None, fleet.run, new, [*digests, "another"])
+    loading = asyncio.ensure_future(found.load())
+    while not loading.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 50 and found.done == 50 and found.take(first=True) == 50
+    assert [value for *_, value in fleet.items(new)][:50] == [str(2 * n) for n in range(50)]

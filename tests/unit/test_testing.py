@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import date
 from threading import Thread
+from types import ModuleType
 from typing import Literal
 
 import pytest
@@ -233,3 +234,28 @@ def shout(text: str, times: int = 1) -> str:
 
 def test_a_tool_is_played_as_the_form_it_is(run):
     assert run(shout, answers={"Input": {"text": "hi", "times": "2"}}).result == "HIHI"
+
+
+@workflow("Apart", message="m")
+async def apart(ui):
+    return list(await ui.each("Square", [1, 2, 3], square, on="process", workers=2))
+
+
+def square(n: int) -> int:
+    return n * n
+
+
+def test_functions_of_a_test_run_in_processes_too(run):
+    assert run(apart).result == [1, 4, 9]
+
+
+def test_a_function_that_no_process_finds_fails_in_words(run, monkeypatch):
+    module = ModuleType("nowhere_to_be_found")
+    exec("def square(n): return n * n", module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+    async def lost(ui):
+        await ui.job("Square", module.square, 2, on="process")
+
+    r = run(workflow("Lost", message="m")(lost))
+    assert r.error.startswith("A worker process cannot import what it calls: ModuleNotFoundError: ")

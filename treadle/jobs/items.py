@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -12,7 +15,8 @@ from ..files import Files
 from ..text import without_secrets
 from .results import Result
 
-SLICE = 50_000  # bytes of rows read or written before others get their turn
+SLICE = 50_000  # bytes of rows read before others get their turn
+TURN_S = 0.002  # of writing before others get theirs
 DEATHS = 3      # of the server, and what ran at all of them is held to be the reason
 DIED = "It was running each of the three times the server died, and may be what ended it."
 WRITE = "INSERT OR REPLACE INTO items (step, number, digest, state, value, error, details, deaths) VALUES "
@@ -35,19 +39,30 @@ async def rows_of(db: Database, step: int, columns: str) -> AsyncIterator[Any]:
         await asyncio.sleep(0)
 
 
+async def content_of(db: Database, step: int) -> str:
+    """The JSON that stands for all items of a step: it changes with any of them."""
+    mixed = hashlib.sha256()
+    async for row in rows_of(db, step, "state, coalesce(value, error) AS text"):
+        mixed.update(f"{row['number']} {row['state']} {row['text']}\n".encode())
+    return json.dumps(mixed.hexdigest()[:32])
+
+
 async def insert(db: Database, step: int, values: Iterable[str]) -> None:
-    """Store a long list, JSON each, a slice at a time, in place of what a kill left of another one."""
+    """Store a long list, JSON each, in place of what a kill left of another one."""
     db.execute("DELETE FROM items WHERE step = ?", (step,))
-    rest = enumerate(values)
-    more = True
+    await _in_turns(db, "INSERT INTO items (step, number, digest, state, value) VALUES (?, ?, '', 'done', ?)",
+                    ((step, number, value) for number, value in enumerate(values)))
+
+
+async def _in_turns(db: Database, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+    """A statement for each of many rows; others get their turn now and then."""
+    rest, more = iter(rows), True
     while more:
-        size, more = 0, False
+        end, more = time.monotonic() + TURN_S, False
         with db.transaction():
-            for number, value in rest:
-                db.execute("INSERT INTO items (step, number, digest, state, value) VALUES (?, ?, '', 'done', ?)",
-                           (step, number, value))
-                size += 50 + len(value)
-                if more := size > SLICE:
+            for row in rest:
+                db.execute(sql, row)
+                if more := time.monotonic() > end:
                     break
         await asyncio.sleep(0)
 
@@ -62,8 +77,22 @@ class Items:
         self._waiting: deque[int] = deque()
         self._suspects: deque[int] = deque()  # which run one after the other
 
+    async def _adopt(self) -> None:
+        """Use again what an earlier row of this step has for the same items."""
+        old: dict[str, tuple[int, int]] = {}
+        for step in self._db.rows(
+                "SELECT old.id FROM steps AS old JOIN steps AS new USING (run, label, key, kind) WHERE new.id = ? AND "
+                "old.id != new.id AND old.again != 1 ORDER BY old.id", (self._step,)):
+            async for row in rows_of(self._db, step["id"], "digest, state"):
+                if row["state"] == "done":
+                    old[row["digest"]] = (step["id"], row["number"])
+        rows = ((self._step, number, *old[digest]) for number, digest in enumerate(self._digests) if digest in old)
+        await _in_turns(self._db, "INSERT OR IGNORE INTO items (step, number, digest, state, value) SELECT ?, ?, "
+                                  "digest, state, value FROM items WHERE (step, number) = (?, ?)", rows)
+
     async def load(self) -> None:
         """Find what is done. Rows of other arguments go."""
+        await self._adopt()
         known: dict[int, tuple[str, int]] = {}
         wrong: list[tuple[int, int]] = []
         async for row in rows_of(self._db, self._step, "digest, state, deaths"):

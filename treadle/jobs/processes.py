@@ -30,6 +30,7 @@ from .results import Result
 
 TELL_S = 0.1   # seconds between two reports of a worker
 CALLS = 4_096  # at a time in one pool
+NOT_THERE = "A worker process cannot import what it calls: {}. Keep the function where Python finds it by its name."
 
 _numbers = count()
 
@@ -163,8 +164,8 @@ def _work(slot: int, blob: bytes) -> tuple[Result, int]:
     try:
         fn, args = pickle.loads(blob)
         result = call(fn, args, said, lambda: bool(flags[slot]))
-    except BaseException as error:  # noqa: BLE001 - a module that fails when it is imported
-        result = Result("failed", error=f"{type(error).__name__}: {error}")
+    except BaseException as error:  # noqa: BLE001 - a module that fails when it is imported, or is not found
+        result = Result("failed", error=NOT_THERE.format(f"{type(error).__name__}: {error}"))
     ended.set()
     teller.join()
     return result, reports
