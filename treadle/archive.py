@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from .archive_files import SavedRuns
+from .archive_files import BATCH, SavedRuns
 from .clock import Clock
 from .db import Database
 from .drawing import WORKS
@@ -159,19 +159,25 @@ class Archive(SavedRuns):
         return [Told(*row) for row in self._db.rows(
             "SELECT at, by, what, label, text FROM history WHERE run = ? ORDER BY id DESC LIMIT ?", (key, limit))]
 
-    def results(self, key: str, *, items: int = 20_000) -> Sequence[Result]:
+    async def results(self, key: str, *, items: int = 20_000) -> Sequence[Result]:
         """What the steps of a run gave, in their order, as it is stored: for what is not drawn by replay.
 
         `items`: how many of them at most, of all steps together.
         """
-        found = []
-        for row in self._db.rows("SELECT id, label, key, kind, state, value, error FROM steps WHERE run = ? AND state "
-                                 "NOT IN ('reverted', 'open') ORDER BY position, id", (key,)):
-            parts = [(item["value"], item["error"]) for item in self._db.rows(
-                "SELECT value, error FROM items WHERE step = ? ORDER BY number LIMIT ?", (row["id"], items))]
-            items -= len(parts)
-            found.append(Result._make((*tuple(row)[1:], parts)))
-        return found
+        found: dict[int, Result] = {row["id"]: Result("", "", "", "", None, "", ()) for row in self._db.rows(
+            "SELECT id FROM steps WHERE run = ? AND state NOT IN ('reverted', 'open') ORDER BY position, id", (key,))}
+        ids = tuple(found)
+        for start in range(0, len(ids), BATCH):
+            await asyncio.sleep(0)  # others have their turn
+            part = ids[start:start + BATCH]
+            for row in self._db.rows("SELECT id, label, key, kind, state, value, error FROM steps WHERE id IN "
+                                     f"({','.join('?' * len(part))})", part):
+                parts = [(item["value"], item["error"]) for item in self._db.rows(
+                    "SELECT value, error FROM items WHERE step = ? ORDER BY number LIMIT ?", (row["id"], items))
+                    ] if row["kind"] in WORKS else []
+                items -= len(parts)
+                found[row["id"]] = Result._make((*tuple(row)[1:], parts))
+        return [*found.values()]
 
     # changing
 

@@ -120,7 +120,8 @@ def _fits(drawing: Drawing, rows: Sequence[sqlite3.Row]) -> bool:
     live = [(row["label"], row["key"]) for row in sorted(rows, key=lambda row: row["position"])
             if row["state"] == "done" and row["position"]]
     drawn = [(item.label, item.key) for item in drawing.items if isinstance(item, Step) and item.state == "done"]
-    return [name for name in drawn if name in set(live)] == live
+    known = set(live)
+    return [name for name in drawn if name in known] == live
 
 
 def _newer(drawing: Drawing, newest: Workflow) -> bool:

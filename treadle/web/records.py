@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ..archive import Result
@@ -36,17 +38,31 @@ class Record(NamedTuple):
 
 async def records(web: Web, key: str) -> tuple[list[Record], RunView | None]:
     """The steps of a run, and its drawing where its workflow is there and can be drawn."""
-    view, words, totals = None, dict[tuple[str, str], str](), dict[tuple[str, str], int]()
-    try:
+    view = None
+    with suppress(NotFound, TreadleError):
         view = await web.core.runs.draw(key)
-    except (NotFound, TreadleError):
-        view = None
-    if view is not None:
-        words = {(step.label, step.key): summary(step) for step in view.drawing.items if isinstance(step, Step)
-                 and step.state == "done" and (step.field is not None or step.approve is not None)}
-        totals = {(step.label, step.key): len(step.work.items) for step in view.drawing.items if isinstance(step, Step)
-                  and step.work is not None and step.work.items is not None}
-    return [_record(web, result, words, totals) for result in web.core.archive.results(key)], view
+    found = await web.core.archive.results(key)
+    files = dict[str, File]()
+    for id in await asyncio.to_thread(_named, found):
+        with suppress(NotFound):
+            files[id] = web.core.files.get(id)
+    return await asyncio.to_thread(_all, found, view, files), view
+
+
+def _named(found: Sequence[Result]) -> set[str]:
+    """The ids of the files in these results."""
+    return {match[2] for result in found for text in (result.value, *(item for item, _ in result.items)) if text
+            for match in FILE_ID.finditer(text)}
+
+
+def _all(found: Sequence[Result], view: RunView | None, files: dict[str, File]) -> list[Record]:
+    words, totals = dict[tuple[str, str], str](), dict[tuple[str, str], int]()
+    for step in view.drawing.items if view is not None else ():
+        if isinstance(step, Step) and step.state == "done" and (step.field is not None or step.approve is not None):
+            words[step.label, step.key] = summary(step)
+        if isinstance(step, Step) and step.work is not None and step.work.items is not None:
+            totals[step.label, step.key] = len(step.work.items)
+    return [_record(result, words, totals, files) for result in found]
 
 
 def ended(done: int, failed: int, total: int) -> str:
@@ -56,19 +72,14 @@ def ended(done: int, failed: int, total: int) -> str:
     return ", ".join([counted(done, "result"), *[f"{failed:,} failed"][:failed], *[f"{rest:,} not run"][:max(0, rest)]])
 
 
-def _record(web: Web, result: Result, words: dict[tuple[str, str], str],
-            totals: dict[tuple[str, str], int]) -> Record:
+def _record(result: Result, words: dict[tuple[str, str], str], totals: dict[tuple[str, str], int],
+            files: dict[str, File]) -> Record:
     value = json.loads(result.value) if result.value is not None else None
     if result.items:
         value = [json.loads(item) if item is not None else {"error": error} for item, error in result.items]
-    files: dict[str, File] = {}
 
     def content(id: str) -> str:
-        try:
-            files[id] = web.core.files.get(id)
-        except NotFound:
-            return id
-        return files[id].sha256
+        return files[id].sha256 if id in files else id
 
     stored = "\n".join(item or error for item, error in result.items) if result.items else result.value or ""
     same = FILE_ID.sub(lambda found: f'{found[1]}{content(found[2])}"', stored)

@@ -31,6 +31,7 @@ from .problems import reference
 T = TypeVar("T")
 DRAW_S = 5.0  # seconds for drawing what an author shows
 LISTED = 10  # runs in one list
+MANY = 200   # steps and shows; fewer are drawn in 5 ms
 
 
 def drawn_for(web: Web, *, focus: bool = False) -> Drawn:
@@ -119,8 +120,11 @@ def _for_run(web: Web, view: RunView, drawn: Drawn) -> Drawn:
     step = view.drawing.open
     upload = upload_id(view.run.key, step.slug, view.form_rev) if step is not None else ""
     told = web.core.archive.history(view.run.key, limit=FOLDED)
-    return _explained(view, drawn)._replace(upload=upload, history=HistoryFold(view.run.key, told, drawn),
-                   draft=web.core.drafts.of(view), model_ready=web.core.llm.status.ready)
+    brought = view.run.origin == "import" and view.run.state == "finished"  # nothing of it has run here yet
+    needs = FirstUse(view.workflow, web.core.watch.asks(view.workflow) if brought else (), how="Unlocking this run")
+    return _explained(view, drawn)._replace(
+        upload=upload, history=HistoryFold(view.run.key, told, drawn), draft=web.core.drafts.of(view),
+        model_ready=web.core.llm.status.ready, before=needs)
 
 
 def _explained(view: RunView, drawn: Drawn) -> Drawn:
@@ -167,7 +171,8 @@ async def _drawing(web: Web, view: RunView, drawn: Drawn, refusal: Refusal | Non
         if any(not isinstance(thing, str) or len(thing) > SHORT for thing in things):
             break
     else:
-        return RunBody(view, drawn, refusal, jobs)
+        if len(view.drawing.items) < MANY:
+            return RunBody(view, drawn, refusal, jobs)
     try:
         return await authored(view, lambda: RunBody(view, drawn, refusal, jobs))
     except PluginError as error:

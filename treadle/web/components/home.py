@@ -84,8 +84,8 @@ def about(place: Workflow | Broken) -> str:
     return unescape(re.sub(r"<[^>]+>", "", prose(place.about or place.message))).strip()
 
 
-def FirstUse(place: Workflow, needs: Sequence[str]) -> str:
-    """What a plugin reaches, before it is started for the first time. Starting it allows that."""
+def FirstUse(place: Workflow, needs: Sequence[str], *, how: str = "Starting it") -> str:
+    """What a plugin reaches, before it is used for the first time. `how`: what allows that."""
     if not needs:
         return ""
     rows = "".join(f'<li>{icon(sign)}<div><span class="nm">{name}</span><p class="sub">{escape(said)}</p></div></li>'
@@ -94,7 +94,7 @@ def FirstUse(place: Workflow, needs: Sequence[str]) -> str:
     return (
         '<li class="step decide" id="needs"><span class="mark">!</span><section class="card" '
         'aria-labelledby="needs-h"><div class="card-head"><h2 id="needs-h">Before the first use</h2>'
-        f"<p>{escape(place.title)} asks for {number}. Starting it allows that; it is asked again only when this list "
+        f"<p>{escape(place.title)} asks for {number}. {how} allows that; it is asked again only when this list "
         f'grows.</p></div><div class="card-body"><ul class="rows full">{rows}</ul></div></section></li>')
 
 

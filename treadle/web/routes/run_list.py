@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from html import escape
@@ -225,8 +226,8 @@ async def compare(web: Web) -> Response:
     lines = (_kept(web, keys[0]), _kept(web, keys[1]))
     sides = [(await records(web, key))[0] for key in keys]
     await prepare(web)
-    return page(web, title="Two runs compared", body=ComparePage(lines, sides[0], sides[1], drawn_for(web)),
-                endpoint="runs")
+    body = await asyncio.to_thread(ComparePage, lines, sides[0], sides[1], drawn_for(web))
+    return page(web, title="Two runs compared", body=body, endpoint="runs")
 
 
 def _kept(web: Web, key: str) -> Line:
@@ -313,7 +314,7 @@ async def save(web: Web, key: str) -> Response:
         return RunFile(line, plugin.title if plugin is not None else line.endpoint, found,
                        view if with_shows else None, told, kept, missing, now, secrets)
 
-    head = await authored(view, draw, within=SAVE_S) if view is not None else draw()
+    head = await (authored(view, draw, within=SAVE_S) if view is not None else asyncio.to_thread(draw))
 
     async def body() -> AsyncIterator[str]:
         yield head

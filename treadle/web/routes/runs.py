@@ -143,7 +143,9 @@ async def finalise(web: Web, key: str) -> Response:
 
 @ar.post("/runs/{key}/unlock")
 async def unlock(web: Web, key: str) -> Response:
-    """Open a locked run again."""
+    """Open a locked run again. Of one that came from a file it has said what its workflow needs."""
+    if web.core.runs.get(key).origin == "import":
+        web.core.watch.accept((await web.core.runs.draw(key)).workflow)
     return await _change(web, web.core.runs.unlock(key))
 
 
