@@ -46,8 +46,8 @@ class Advancing(Reading):
         """At the start: go on where a kill left something to do."""
         self._files.recover()
         await self.forget_secrets()
-        for row in self._db.rows("SELECT key FROM runs WHERE deleted = 0 AND (advance_due = 1 OR key IN (SELECT run "
-                                 "FROM steps WHERE state = 'running')) ORDER BY rev"):
+        for row in self._db.rows("SELECT key FROM runs WHERE deleted = 0 AND state = 'open' AND (advance_due = 1 OR key "
+                                 "IN (SELECT run FROM steps WHERE state = 'running')) ORDER BY rev"):
             await self.advance(row["key"])
 
     async def reloaded(self, endpoints: Sequence[str]) -> None:
@@ -65,18 +65,16 @@ class Advancing(Reading):
     async def _advance(self, key: str) -> bool:
         """One step on. Whether there may be more to do: the rows have moved on, or something has begun."""
         await self._seal(key)
-        if self.get(key).state != "open":
-            return False  # it stays due until somebody unlocks it
         view = await self.draw(key)
         drawing, step = view.drawing, view.drawing.open
-        if drawing.error is not None or view.changed is not None:
-            return False
+        if self.get(key).state != "open" or drawing.error is not None or view.changed is not None:
+            return False  # what is locked stays due until somebody unlocks it
         begins = step is not None and step.work is not None and step.state == "open"
         adopts = step is not None and step.state == "running" and not step.code
         self._plugins.keep(view.workflow)
         with self._feed.change() if begins or adopts else self._unseen(view.form_rev) as rev:
-            if self._steps.rev(key) != view.form_rev or self.get(key).state != "open":
-                return self.get(key).state == "open"  # answered or reverted meanwhile: draw that
+            if self._steps.rev(key) != view.form_rev:
+                return True  # answered or reverted meanwhile: draw that
             begun = self._place(view, rev)
             more = (begins or adopts) and not begun
             self._db.execute("UPDATE runs SET advance_due = ?, complete = ?, version = ?, rev = max(rev, ?), "

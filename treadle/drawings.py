@@ -65,10 +65,11 @@ class Drawings:
         before = self._held(endpoint, code) if code not in ("", newest.code) else None
         rose = before is not None and newest.version > before.version and any(  # what was answered means another thing
             row["state"] == "done" and row["kind"] not in WORKS for row in rows)
-        fits = _fits(drawing, rows) and not rose
-        if fits and (begins := _begins(drawing)):  # what would run now with the old code, too
+        same = newest.code == code or drawing.error is not None
+        fits = same or (_fits(drawing, rows) and not rose)
+        if fits and not same and (begins := _begins(drawing)):  # what would run now with the old code, too
             fits = before is not None and begins == _begins(await self.draw(before, run, rev, stored))
-        if newest.code == code or drawing.error is not None or fits:
+        if fits:
             return Drawn(newest, drawing, newer=_newer(drawing, newest))
         step = drawing.open
         changed = Changed(step, step is not None and any(

@@ -135,9 +135,9 @@ class Steps:
         shown = step.approve or step.work
         return self._db.execute(
             "INSERT INTO steps (run, label, key, slug, kind, state, value, digest, position, answered_at, created_at, "
-            "version, by, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "started_at, version, by, rev) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (run, step.label, step.key, step.slug, step.kind, state, value, shown.digest if shown else "", step.number,
-             at if state == "done" else None, at, code, by, rev)).lastrowid or 0
+             at if state == "done" else None, at, at if state == "running" else None, code, by, rev)).lastrowid or 0
 
     def retire(self, run: str, step: Step, *, rev: int | None = None, spent: str | None = None) -> None:
         """What is stored of a step no longer counts, and stays as the default. `spent`: nor is a result used again

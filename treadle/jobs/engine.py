@@ -332,7 +332,7 @@ class Jobs:
         job = self._live.get(step_id)
         log = "\n".join(job.said.log) if job is not None else row["log"]
         error, details, log = cover([without_secrets(text) for text in (error, details, log)],
-                                    self.secrets_of(row["run"]))
+                                    self.secrets_of(row["run"]) if job is None else job.said.secrets)
         with self._feed.change() as rev:
             self._db.execute("UPDATE steps SET state = ?, value = ?, error = ?, details = ?, log = ?, answered_at = ?, "
                              "rev = ? WHERE id = ? AND state = ?",
