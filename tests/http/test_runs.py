@@ -364,3 +364,36 @@ async def test_the_second_of_two_equal_first_forms_is_told_no_sooner_that_it_is_
     before = core.db.sync_count
     await core.runs.begin("trip", {"value": ["Rome"]}, client_id="c1")
     assert core.db.sync_count > before
+
+
+# -- loops
+
+LOOP = '''from treadle import workflow
+
+@workflow("Prices", message="m")
+async def prices(ui):
+    for n in range(8):
+        ui.show(await ui.ask("Price", int, key=f"article {n}"))
+    for n in range(8):
+        await ui.ask("Stock", int, key=f"article {n}")
+    ui.show("end")
+'''
+
+
+async def test_steps_of_a_loop_that_are_done_stand_in_one_line_but_those_that_show_something(client, core, settings):
+    (settings.plugins / "300_prices.py").write_text(LOOP)
+    await core.plugins.reload()
+    run = await core.runs.begin("prices", {"value": ["0"]}, client_id="c" * 12)
+    for n in range(1, 16):
+        if n == 13:
+            assert 'class="step done many"' not in (await client.get(f"/prices/{run.key}")).text, "five are few"
+        view = await core.runs.draw(run.key)
+        await core.runs.answer(run.key, view.drawing.open.slug, {"value": [str(n)]}, rev=view.form_rev)
+    page = parse((await client.get(f"/prices/{run.key}")).text)
+    [fold] = [li for li in page.walk() if li.has_class("many")]
+    assert fold.text.startswith("Done8 steps: Stock")
+    inside = [li.attrs["id"] for li in fold.walk() if li.has_class("done") and "id" in li.attrs]
+    assert inside[0].startswith("step-stock")
+    assert "/revert/" in str([form.attrs for form in fold.walk() if form.tag == "form"])
+    shown = [li for li in page.walk() if li.has_class("done") and li.attrs.get("id", "").startswith("step-price")]
+    assert len(shown) == 8 and not [li for li in fold.walk() if li in shown]

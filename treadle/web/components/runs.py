@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from itertools import groupby
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote
@@ -23,6 +24,7 @@ from .shows import Results, Things, prose
 from .steps import Act, Drawn, OutdatedCard, Refusal, StepCard, WaitCard, can_take_focus, run_id, run_path
 
 TRACK = 40  # steps; more are no line of bars any more
+FOLD = 6    # steps of a loop, done one after the other; fewer stand by themselves
 
 
 class Ahead(NamedTuple):
@@ -60,13 +62,12 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None,
     if run is not None and refusal is not None and _outdated(view, refusal):
         items.append(OutdatedCard(run, drawn, refusal))
         refusal = None
-    for entry in entries:
-        if isinstance(entry, Step):
-            items.append(JobCard(view, entry, base, drawn, jobs.get(entry.slug, Seen())) if entry.kind in WORKS
-                         else StepCard(view, entry, base, drawn, refusal))
-        elif isinstance(entry, Show):
-            shown = Things(entry.things, entry.number, base=base, url=drawn.url)
-            items.append(f'<li class="step show" id="shown-{entry.number}"><div>{shown}</div></li>')
+    asked = refusal.slug if refusal is not None else ""
+    reached = [entry for entry in entries if not isinstance(entry, Ahead)]
+    for alike, group in groupby(reached, lambda entry: _of_a_loop(entry, asked)):
+        steps = [*group]
+        cards = [str(_drawn(view, entry, base, drawn, refusal, jobs)) for entry in steps]
+        items += [_folded(cards, steps)] if alike and len(steps) >= FOLD else cards
     error = drawing.error or (refusal.fault if refusal is not None else None)
     if drawing.error is not None:
         at = run_path(run) if run is not None else f"/{quote(workflow.endpoint)}"
@@ -82,6 +83,30 @@ def RunBody(view: RunView, drawn: Drawn, refusal: Refusal | None = None,
         f"{Results(exports, base=base, url=drawn.url)}"
         f"{drawn.history}"
         f"{_live(run, drawn) if run is not None and not drawn.held else ''}</div>")
+
+
+def _drawn(view: RunView, entry: Step | Show, base: str, drawn: Drawn, refusal: Refusal | None,
+           jobs: Mapping[str, Seen]) -> str:
+    if isinstance(entry, Show):
+        shown = Things(entry.things, entry.number, base=base, url=drawn.url)
+        return f'<li class="step show" id="shown-{entry.number}"><div>{shown}</div></li>'
+    if entry.kind in WORKS:
+        return JobCard(view, entry, base, drawn, jobs.get(entry.slug, Seen()))
+    return StepCard(view, entry, base, drawn, refusal)
+
+
+def _of_a_loop(entry: Step | Show, asked: str) -> bool:
+    """Whether it is one of several done alike, and nobody has to look at it. `asked`: what was just refused."""
+    return isinstance(entry, Step) and entry.state == "done" and entry.key != "" and entry.slug != asked
+
+
+def _folded(cards: Sequence[str], entries: Sequence[Step | Show]) -> str:
+    """Steps of a loop, in one line: what comes after them is not to be scrolled for."""
+    steps = [entry for entry in entries if isinstance(entry, Step)]
+    labels = ", ".join(dict.fromkeys(escape(step.label) for step in steps))
+    return (f'<li class="step done many"><span class="mark">{icon("check", small=True)}<span class="sr">Done</span>'
+            f'</span><details class="fold" id="fold-{steps[0].slug}"><summary>{icon("chevron-right", small=True)}'
+            f'{counted(len(steps), "step")}: {labels}</summary><ol class="steps">{"".join(cards)}</ol></details></li>')
 
 
 def _outdated(view: RunView, refusal: Refusal) -> bool:
