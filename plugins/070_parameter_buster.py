@@ -5,20 +5,20 @@ from typing import Annotated
 from treadle import Accept, Code, Download, Table, Ui, Upload, workflow
 
 from ._logs import readable
-from ._params import count, proposed, robots, rule
+from ._params import count, proposed, remaining, robots, rule
 from ._words import many
 
 MOST_SHOWN = 10  # pages
 
 
-@workflow("Parameter buster", icon="list-filter", steps=["Log or list", "Count", "Block"],
+@workflow("Parameter buster", icon="list-filter", steps=["Log or list", "Count", "Block", "Count what is left"],
           message="Give me an access log or a list of URLs; I find the query parameters that multiply your pages.",
           about="Finds the query parameters that multiply pages, in an access log or a list of URLs, and writes a "
                 "robots.txt proposal.", training="parameter_buster.md")
 async def parameter_buster(ui: Ui) -> None:
     file = await ui.ask(
-        "Log or list", Annotated[Upload, Accept(".log", ".txt", ".csv", ".gz", max_mb=200)], check=readable,
-        help="An access log in the common or combined format, or one URL in each line; gzip is fine.")
+        "Log or list", Annotated[Upload, Accept(max_mb=200)], check=readable, help="An access log in the common or "
+        "combined format, one URL in each line, or a CSV with a column of them; gzip is fine. Up to 200 MB.")
     found = await ui.job("Count", count, file, on="process")
     ui.show(f"**{many(found['addresses'], 'address', 'addresses')} of {many(found['pages'], 'page')}**, from "
             f"{many(found['lines'], 'line')}. {many(found['rejected'], 'line was', 'lines were')} no request, "
@@ -43,6 +43,15 @@ async def parameter_buster(ui: Ui) -> None:
                                                               if name in names],
                             help="Proposed are tracking parameters, and others that make three or more addresses of a "
                                  "page. Leave out what changes the page: a page number, a product, a language.")
+    if not block:
+        ui.show("Nothing is blocked. Revert to **Block** to choose.")
+        return
+    left = await ui.job("Count what is left", remaining, file, block, on="process")
+    ui.show(f"With these rules **{left['addresses']:,} of {many(found['addresses'], 'address', 'addresses')}** may be "
+            f"crawled, and {left['pages']:,} of {many(found['pages'], 'page')}.")
+    if left["lost"]:
+        ui.show("### Pages that are blocked as a whole\n\nThey were only seen with one of these parameters. Make sure "
+                "that they are linked without it.", Table([{"page": page} for page in left["lost"]]))
     text = robots(block)
     ui.show("### robots.txt\n\nAdd this to your robots.txt. Blocked addresses that are indexed already stay known to "
             "search engines; a canonical link is the better way for those.", Code(text, "text"),

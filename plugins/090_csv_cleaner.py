@@ -32,15 +32,15 @@ async def csv_cleaner(ui: Ui) -> None:
                          help="One in each line: old = new. Left empty, the names stay.")
     fixes = await ui.choose("Fixes", FIXES, many=True, default=["spaces", "empty", "invisible"])
     dates = DAY_FIRST
-    if "dates" in fixes and any(column["type"] == "date" for column in about["columns"]):
+    if "dates" in fixes and about["slashes"]:
         dates = await ui.choose("Dates with slashes", [DAY_FIRST, MONTH_FIRST], default=DAY_FIRST)
     duplicates = await ui.choose("Duplicates", [NO_DUPLICATES, ALL, *columns], default=NO_DUPLICATES,
                                  help="A column keeps the first row of each of its values.")
     settings = Settings(renames(given or "", columns), fixes, duplicates, dates)
     cleaned = await ui.job("Clean", clean, rows, settings, on="process")
     done = await ui.job("Compare", changes, rows, settings, on="process")
-    ui.show(f"**{len(cleaned):,} of {many(len(rows), 'row')} left**: dropped were {done['empty']:,} without a "
-            f"value and {many(done['duplicates'], 'duplicate')}.")
+    ui.show(f"**Left: {len(cleaned):,} of {many(len(rows), 'row')}.** Dropped: {done['empty']:,} without a value, "
+            f"{many(done['duplicates'], 'duplicate')}.")
     if done["sample"]:
         ui.show("### Before and after", Table(done["changed"], sort="-cells"), Table(done["sample"]))
     ui.show("### The cleaned table", Table(cleaned))

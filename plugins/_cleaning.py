@@ -114,9 +114,8 @@ def fixed(value: str, kind: str, fixes: list[str], *, month_first: bool) -> str:
         value = unicodedata.normalize("NFC", value.translate(_HIDDEN))
     if "spaces" in fixes:
         value = re.sub(r"[^\S\n]+", " ", value).strip()
-    if "numbers" in fixes and kind in ("number", "whole number") and value and any(map(str.isdigit, value)):
-        percent = value.rstrip().endswith("%")
-        value = f"{number_of(value):.15g}" + ("%" if percent else "")
+    if "numbers" in fixes and kind in ("number", "whole number") and (number := number_of(value, kind)) is not None:
+        value = f"{number:.15g}" + ("%" if value.rstrip().endswith("%") else "")
     if "dates" in fixes and kind == "date":
         value = date_of(value, month_first=month_first) or value
     if "emails" in fixes and kind == "email":

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from treadle import Progress
 
-from ._tables import EACH, Row, number_of
+from ._tables import EACH, Row, number_of, type_of
 
 KEYS = ("keyword", "keywords", "query", "top queries", "search term", "url", "page", "top pages", "landing page",
         "address", "title", "suchbegriff", "seite")
@@ -52,6 +52,7 @@ def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
     found: dict[str, dict[str, Any]] = {}
     title = lists[0].key if lists[0].key not in ("priority", "in", "has") else "entry"
     for own, rows in zip(lists, tables, strict=True):
+        kind = type_of([row[own.weight] for row in rows if row.get(own.weight, "").strip()])
         for number, row in enumerate(rows, 1):
             if number % EACH == 0:
                 progress(number, len(rows), text=own.name)
@@ -63,7 +64,7 @@ def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
             if own.name not in entry["has"]:
                 entry["has"].append(own.name)
             if own.weight:
-                entry["priority"] = max(entry["priority"], number_of(row.get(own.weight, "")))
+                entry["priority"] = max(entry["priority"], number_of(row.get(own.weight, ""), kind) or 0.0)
     joined: list[dict[str, Any]] = [{title: entry[title], "priority": entry["priority"], "in": len(entry["has"]),
                                      "has": ", ".join(entry["has"])} for entry in found.values()]
     return sorted(joined, key=lambda row: (-row["priority"], -row["in"], row[title]))

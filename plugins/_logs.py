@@ -1,14 +1,18 @@
 """URLs out of access logs and lists, line by line: plain or gzip, of any size."""
 
+import csv
 import gzip
 import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, NamedTuple
 
 from treadle import File
+
+from ._urls import LOOKED_AT as TABLE
+from ._urls import table_in
 
 # common and combined log format, with or without the name of the virtual host in front
 _LOG = re.compile(r'^(?:\S+ )?\S+ \S+ \S+ \[[^\]]+\] "(?P<method>[A-Z]+) (?P<target>\S+)(?: HTTP/[\d.]+)?" '
@@ -28,9 +32,12 @@ class Request(NamedTuple):
 
 
 def requests(file: File) -> Iterator[Request | None]:
-    """What each line asks for; None for a line that is neither a request nor a URL. Blank lines are left out."""
-    with _opened(file) as lines:
-        for line in iter(lambda: lines.readline(LINE), ""):
+    """What each line asks for; None for a line that is neither a request nor a URL. Blank lines are left out. Of a
+    table it is the column of URLs."""
+    with _opened(file) as text:
+        lines = iter(lambda: text.readline(LINE), "")
+        first = list(islice(lines, TABLE))
+        for line in _column(first, chain(first, lines)):
             line = line.strip(" \t\r\n\f\v\0\ufeff\"'")
             if not line:
                 continue
@@ -40,6 +47,17 @@ def requests(file: File) -> Iterator[Request | None]:
                 yield Request(line.split()[0].rstrip(",;"), 0)
             else:
                 yield None
+
+
+def _column(first: list[str], lines: Iterator[str]) -> Iterator[str]:
+    full = [line.strip("\r\n") for line in first if line.strip()]
+    table = None if not full or any(map(_LOG.match, full)) else table_in(full)
+    if table is None:
+        return lines
+    delimiter, column, header = table
+    rows = csv.reader((line.replace("\0", "") for line in lines), delimiter=delimiter)
+    cells = (row[column] if column < len(row) else " ".join(row) for row in rows if any(row))
+    return islice(cells, 1 if header else 0, None)
 
 
 def readable(file: File) -> File:

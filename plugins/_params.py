@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from treadle import File, Progress
 
@@ -13,7 +13,7 @@ from ._words import many
 EACH = 20_000           # lines between two reports
 MOST_ADDRESSES = 2_000_000  # different ones that are told apart; a larger list is many in parts
 VALUES = 10_000         # different values of one parameter that are told apart
-SAMPLES = 3
+LOST = 1_000  # pages that no rule leaves open, which are shown
 # that only tell where a click came from: no page shows anything else because of them
 TRACKING = ("utm_", "gclid", "gbraid", "wbraid", "fbclid", "msclkid", "yclid", "dclid", "mc_", "_ga", "_gl", "igshid",
             "ref", "sessionid", "phpsessid", "jsessionid", "sid")
@@ -32,7 +32,7 @@ class Seen:
     pages: set[int] = field(default_factory=set)
     addresses: set[int] = field(default_factory=set)
     without: set[int] = field(default_factory=set)
-    samples: list[str] = field(default_factory=list)
+    sample: str = ""
 
 
 def count(file: File, progress: Progress) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def count(file: File, progress: Progress) -> dict[str, Any]:
         if request is None:
             rejected += 1
             continue
-        if request.status >= 400 or 300 <= request.status < 400:  # no page was shown
+        if request.status >= 300:  # no page was shown
             errors += 1
             continue
         host, path, query = _split(request.target)
@@ -98,15 +98,14 @@ def _count(params: dict[str, Seen], page: str, number: int, address: int, query:
         seen.without.add(hash((page, "&".join("".join(pair) for pair in pairs if unquote_plus(pair[0]) != name))))
         if len(seen.values) < VALUES:
             seen.values.update(pair[2] for pair in pairs if unquote_plus(pair[0]) == name)
-        if len(seen.samples) < SAMPLES:
-            seen.samples.append(target[:300])
+        seen.sample = seen.sample or target[:300]
 
 
 def _row(name: str, seen: Seen) -> dict[str, Any]:
     """`extra`: how many addresses fewer there would be without this parameter."""
     return {"parameter": name, "extra": len(seen.addresses) - len(seen.without), "addresses": len(seen.addresses),
             "pages": len(seen.pages), "values": len(seen.values), "requests": seen.requests,
-            "kind": kind(name), "sample": seen.samples[0]}
+            "kind": kind(name), "sample": seen.sample}
 
 
 def kind(name: str) -> str:
@@ -117,8 +116,26 @@ def kind(name: str) -> str:
 def proposed(rows: list[dict[str, Any]]) -> list[str]:
     """The parameters that are worth blocking: tracking, and those that make at least three addresses of a page and
     are by their name no part of it."""
-    return [row["parameter"] for row in rows if row["extra"] and row["kind"] != "content"
-            and (row["kind"] or row["addresses"] >= 3 * row["pages"]) and rule(row["parameter"])]
+    return [row["parameter"] for row in rows if rule(row["parameter"]) and (row["kind"] == "tracking" or (
+        row["kind"] == "" and row["values"] > 1 and row["addresses"] >= 3 * row["pages"]))]
+
+
+def remaining(file: File, blocked: list[str], progress: Progress) -> dict[str, Any]:
+    """What crawlers may still fetch with rules for these parameters: addresses, pages, and some of the pages that were
+    only seen with one of them."""
+    addresses, pages, names = set[int](), dict[str, bool](), set(blocked)
+    for number, request in enumerate(requests(file), 1):
+        if number % EACH == 0:
+            progress(number, text=f"{number:,} lines")
+        if request is None or request.status >= 300:
+            continue
+        host, path, query = _split(request.target)
+        free = names.isdisjoint(unquote_plus(part.partition("=")[0]) for part in query.split("&"))
+        pages[host + path] = free or pages.get(host + path, False)
+        if free:
+            addresses.add(hash((host + path, query)))
+    lost = [page for page, free in pages.items() if not free]
+    return {"addresses": len(addresses), "pages": len(pages) - len(lost), "lost": lost[:LOST]}
 
 
 def rule(name: str) -> str:
@@ -130,6 +147,6 @@ def rule(name: str) -> str:
 def robots(names: list[str]) -> str:
     """Rules that keep crawlers away from addresses with these parameters, wherever they stand in the query."""
     lines = ["User-agent: *"]
-    for name in names:
-        lines += [f"Disallow: /*?{name}=", f"Disallow: /*&{name}="]
+    for written in dict.fromkeys(form for name in names for form in (name, quote(name))):  # plain, and with %5B for [
+        lines += [f"Disallow: /*?{written}=", f"Disallow: /*&{written}="]
     return "\n".join(lines) + "\n"

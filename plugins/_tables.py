@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
 from treadle import File, Progress
 
@@ -39,6 +39,7 @@ class Source:
 
 _WHOLE = re.compile(r"[+-]?\d{1,3}(?:[,.\u00a0\u202f' ]\d{3})+|[+-]?\d+")
 _DECIMAL = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:([,.\u00a0\u202f' ])\d{3})+)[.,]\d+%?|[+-]?\d+%")
+_SLASHES = re.compile(r"\s*\d{1,2}/\d{1,2}/\d{4}\s*")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
 DATES = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y",
@@ -60,7 +61,9 @@ def read(file: File, progress: Progress) -> list[Row]:
                 raise ValueError(f"{file.name} has {len(cells):,} columns; the limit is {MOST_COLUMNS:,}.")
             header = _header(cells)
             continue
-        rows.append({name: cells[n] if n < len(cells) else "" for n, name in enumerate(header)})
+        if any(cell.strip() for cell in cells[len(header):MOST_COLUMNS]):  # what has no name is no less there
+            header += [f"Column {number}" for number in range(len(header) + 1, min(len(cells), MOST_COLUMNS) + 1)]
+        rows.append(dict(zip(header, cells, strict=False)))
         if len(rows) > MOST_ROWS:
             raise ValueError(f"{file.name} has more than {MOST_ROWS:,} rows. Split it.")
         if len(rows) * len(header) > MOST_CELLS:
@@ -69,14 +72,16 @@ def read(file: File, progress: Progress) -> list[Row]:
             progress(len(rows), text=many(len(rows), "row"))
     if not rows:
         raise ValueError(f"{file.name} holds no rows." if header else f"{file.name} is empty.")
-    return rows
+    return [{name: row.get(name, "") for name in header} for row in rows]
 
 
 def readable(file: File) -> File:
-    """Refuse what is no table or holds no rows while it is given. What is in a spreadsheet its job sees: that takes
-    longer than a check may."""
+    """Refuse what is no table or holds no rows while it is given. Of a spreadsheet the job sees whether it has rows:
+    that takes longer than a check may."""
     with file.open("rb") as raw:
         if raw.read(4) == XLSX:
+            if not _is_book(raw):
+                raise ValueError(f"{file.name} is damaged, or no XLSX file. Save it anew as XLSX or CSV.")
             return file
     full = (cells for cells in _source(file).rows if any(cell.strip() for cell in cells))
     if (count := len(list(islice(full, 2)))) < 2:
@@ -84,12 +89,23 @@ def readable(file: File) -> File:
     return file
 
 
+def _is_book(raw: IO[bytes]) -> bool:
+    from zipfile import BadZipFile, ZipFile  # as what reads a spreadsheet: not at the start of the server
+
+    try:
+        with ZipFile(raw) as packed:
+            return "xl/workbook.xml" in packed.namelist()
+    except (BadZipFile, OSError, ValueError):
+        return False
+
+
 def describe(file: File, rows: Sequence[Row]) -> dict[str, Any]:
     """What a file is: its format, encoding and delimiter, lines that did not fit, and a row for each column."""
     source = _source(file)
-    widths = Counter(len(cells) for cells in source.rows if any(cell.strip() for cell in cells))
+    widths = [len(cells) for cells in source.rows if any(cell.strip() for cell in cells)]
     return {"format": source.format, "encoding": source.encoding, "delimiter": source.delimiter,
-            "ragged": sum(count for width, count in widths.items() if width != len(rows[0])),
+            "ragged": sum(width != widths[0] for width in widths),
+            "slashes": any(_SLASHES.fullmatch(value) for row in rows for value in row.values()),
             "columns": profile(rows)}
 
 
@@ -143,11 +159,15 @@ def date_of(value: str, *, month_first: bool = False) -> str:
     return ""
 
 
-def number_of(text: str) -> float:
-    """A number out of a cell, whichever marks it uses; 0 if it is none. "1.234,5" and "1,234.5" are the same."""
+def number_of(text: str, kind: str = "number") -> float | None:
+    """A number out of a cell, whichever marks it uses; None if it is none. "1.234,5" and "1,234.5" are the same.
+    `kind`: that of its column; among whole numbers 12.100 is twelve thousand."""
+    whole = kind == "whole number" and _WHOLE.fullmatch(text.strip())
     text = re.sub(r"[\u00a0\u202f' %\u20ac$\u00a3]", "", text.strip())
     comma, dot = text.rfind(","), text.rfind(".")
-    if comma > dot:
+    if whole:
+        text = text.replace(",", "").replace(".", "")
+    elif comma > dot:
         text = text.replace(".", "")
         grouped = text.count(",") > 1 or (dot < 0 and len(text) - text.rfind(",") == 4)
         text = text.replace(",", "" if grouped else ".")
@@ -155,10 +175,7 @@ def number_of(text: str) -> float:
         text = text.replace(",", "")
         if text.count(".") > 1:
             text = text.replace(".", "")
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0
+    return float(text) if re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)", text) else None
 
 
 def _header(cells: list[str]) -> list[str]:
@@ -214,7 +231,7 @@ def _delimiter(sample: str) -> str:
 
 
 def _excel(file: File) -> Source:
-    from zipfile import BadZipFile, ZipFile  # as what reads a spreadsheet: not at the start of the server
+    from zipfile import BadZipFile, ZipFile
 
     try:
         from openpyxl import load_workbook  # type: ignore[import-untyped,unused-ignore]

@@ -15,6 +15,7 @@ from urllib.parse import unquote, unquote_plus
 from treadle import File
 
 SCHEMES = {"http": "80", "https": "443", "ftp": "21", "ws": "80", "wss": "443"}  # and the port that is not written
+LOOKED_AT = 50  # lines that say whether a text is a table
 COLUMNS = {"url", "urls", "uri", "address", "link", "loc", "page", "landing page", "location", "href"}
 # what stands around a URL and is never part of one: spaces, marks that are not seen, quotes
 JUNK = " \t\r\n\f\v\0\ufeff\u200b\u200e\u200f\u2060\u00a0\"'`<>\u201c\u201d\u2018\u2019"
@@ -166,7 +167,7 @@ def _entries(text: str) -> Iterator[tuple[int, str]]:
         text = "".join([*pieces, text[at:]])
     lines = text.split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip(JUNK)), 0)
-    table = _table(lines[first:first + 50])
+    table = table_in(lines[first:first + LOOKED_AT])
     if table is None:
         skip = _is_name(lines[first])
         yield from ((number, line) for number, line in enumerate(lines, 1) if not skip or number != first + 1)
@@ -197,7 +198,7 @@ def _is_sitemap(text: str) -> bool:
     return "<loc>" in text and ("<url" in text or "<sitemap" in text)
 
 
-def _table(lines: list[str]) -> tuple[str, int, bool] | None:
+def table_in(lines: list[str]) -> tuple[str, int, bool] | None:
     """Delimiter, column of the URLs and whether there is a header, of text that is a table.
 
     Commas are legal in URLs: a table is what has a header of as many cells, cells in quotes, or tabs.

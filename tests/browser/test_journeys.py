@@ -209,7 +209,7 @@ async def test_a_table_is_cleaned_and_seen_before_and_after(page, watch, tmp_pat
     await save(page, "Dates with slashes")
     await step(page, "Duplicates").get_by_label("Drop rows that are equal").check()
     await save(page, "Duplicates")
-    await shown(page, "1 of 2 rows are left")
+    await shown(page, "Left: 1 of 2 rows.")
     await expect(page.get_by_role("row", name="1 Summe 1.234,50")).to_contain_text("1234.5")
     assert await rows(page, "cleaned.csv") == [{"Who": "Müller", "Geboren": "1990-02-01", "Summe": "1234.5"}]
 
@@ -237,7 +237,7 @@ async def test_a_page_is_read_and_asked_about(page, model, site, watch):
     await save(page, "Page", {"address": f"{site.url}/missing", "private_networks": True})
     failed = page.locator(".step.failed")
     await expect(failed).to_contain_text("The page answers with status 404.")
-    await page.get_by_role("button", name="Revert to Page").click()
+    await page.get_by_label("Revert to Page").click()
     await save(page, "Page", {"address": f"{site.url}/a"})
     await shown(page, "Page A")
     await save(page, "Question 1", "What is it?")

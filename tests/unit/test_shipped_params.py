@@ -10,7 +10,7 @@ from urllib.robotparser import RobotFileParser
 import pytest
 
 from plugins._logs import requests
-from plugins._params import count, proposed, robots, rule
+from plugins._params import count, proposed, remaining, robots, rule
 from treadle.files import File, FileId
 
 COMBINED = ('1.2.3.4 - - [21/Nov/2026:10:00:00 +0000] "GET {} HTTP/1.1" {} 512 "-" "Mozilla/5.0 (a \\"b\\")"')
@@ -52,7 +52,29 @@ def test_parameters_are_ranked_by_how_many_addresses_they_add(upload):
     assert (rows["page"]["addresses"], rows["page"]["pages"], rows["page"]["extra"]) == (7, 1, 3)
     assert rows["utm_source"]["kind"] == "tracking"
     assert found["multiplied"][0] == {"page": "/shop", "addresses": 7}
-    assert proposed(found["parameters"]) == ["sort"]  # a page number is part of the page
+    assert proposed(found["parameters"]) == ["sort", "utm_source"]  # a page number is part of the page
+
+
+def test_two_parameters_that_come_together_are_proposed_although_neither_alone_makes_a_difference(upload):
+    found = count(upload("\n".join(f"https://e.org/p?x={n}&gclid={n}&a=1" for n in range(9)).encode()), progress)
+    assert {row["extra"] for row in found["parameters"]} == {0}  # a has one value, and makes nothing of its own
+    assert proposed(found["parameters"]) == ["gclid", "x"]
+
+
+def test_what_rules_leave_open_and_what_they_hide_is_counted(upload):
+    log = upload(b"https://e.org/a?sid=1\nhttps://e.org/a\nhttps://e.org/a?page=2\nhttps://e.org/b?sid=1&page=2\nno\n")
+    assert remaining(log, ["sid"], progress) == {"addresses": 2, "pages": 1, "lost": ["e.org/b"]}
+
+
+@pytest.mark.parametrize("text", [
+    "Address,Clicks\nhttps://e.org/a?x=1,5\nhttps://e.org/a?x=2,7\n",
+    '"Clicks";"Landing page"\n"5";"https://e.org/a?x=1"\n"7";"/a?x=2"\n',
+    "https://e.org/a?x=1\t5\nhttps://e.org/a?x=2\t7\n"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_of_a_table_the_column_of_urls_is_read_and_nothing_beside_it(upload, text, pack):
+    found = count(upload(pack(text.encode()), "list.csv"), progress)
+    assert (found["lines"], found["rejected"]) == (2, 0)
+    assert [(row["parameter"], row["values"]) for row in found["parameters"]] == [("x", 2)]
 
 
 def test_a_file_without_a_request_is_refused(upload):
@@ -62,7 +84,7 @@ def test_a_file_without_a_request_is_refused(upload):
 
 def test_the_rules_keep_a_crawler_from_what_has_the_parameter_wherever_it_stands():
     text = robots(["sort", "c[]"])
-    assert "Disallow: /*?sort=" in text and "Disallow: /*&c[]=" in text
+    assert "Disallow: /*?sort=" in text and "Disallow: /*&c[]=" in text and "Disallow: /*&c%5B%5D=" in text
     parser = RobotFileParser()
     parser.parse(text.splitlines())
     assert parser.can_fetch("x", "https://example.org/shop")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from plugins import _tables
-from plugins._cleaning import ALL, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, renames
+from plugins._cleaning import ALL, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, fixed, renames
 from plugins._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, name_of, normal
 from plugins._tables import date_of, describe, number_of, read, type_of
 from treadle.files import File, FileId
@@ -49,9 +49,11 @@ def test_the_delimiter_may_be_said_in_the_first_line_as_excel_wants_it(upload):
     assert rows_of(upload(b"sep=|\na|b,c\n1|2,3\n")) == [{"a": "1", "b,c": "2,3"}]
 
 
-def test_short_and_long_rows_and_odd_headers_lose_no_named_cell(upload):
+def test_short_and_long_rows_and_odd_headers_lose_no_cell(upload):
     file = upload(b"a,,a\n1,2\n3,4,5,6\n")
-    assert rows_of(file) == [{"a": "1", "Column 2": "2", "a 2": ""}, {"a": "3", "Column 2": "4", "a 2": "5"}]
+    assert rows_of(file) == [
+        {"a": "1", "Column 2": "2", "a 2": "", "Column 4": ""},
+        {"a": "3", "Column 2": "4", "a 2": "5", "Column 4": "6"}]
     assert describe(file, rows_of(file))["ragged"] == 2
 
 
@@ -89,7 +91,7 @@ def test_the_type_of_a_column_is_what_nearly_all_of_it_is(values, kind):
 
 @pytest.mark.parametrize(("text", "number"), [
     ("1,234", 1234), ("1.234,5", 1234.5), ("1,234.5", 1234.5), ("0,5", 0.5), ("1 234", 1234), ("12%", 12),
-    ("1.234.567", 1234567), ("-3", -3), ("no", 0), ("", 0)])
+    ("1.234.567", 1234567), ("-3", -3), ("no", None), ("", None), ("5 pcs", None), ("1.234", 1.234)])
 def test_a_number_is_read_whichever_marks_it_uses(text, number):
     assert number_of(text) == number
 
@@ -188,3 +190,9 @@ def test_what_looks_like_an_address_is_told_in_time():
     assert type_of([f"a@{'.' * 100_000}@"]) == "text"
     assert type_of(["ada@mail.example.org"]) == "email"
     assert time.process_time() - began < 1
+
+
+def test_among_whole_numbers_a_mark_is_one_of_thousands_and_what_does_not_fit_stays():
+    assert (number_of("12.100", "whole number"), number_of("12.5", "whole number")) == (12_100, 12.5)
+    assert fixed("5 pcs", "number", ["numbers"], month_first=False) == "5 pcs"
+    assert fixed("1.234,50 %", "number", ["numbers"], month_first=False) == "1234.5%"
