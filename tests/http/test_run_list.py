@@ -179,7 +179,7 @@ async def test_a_run_is_forked_at_a_step_and_compared_with_its_fork(client, core
     assert "3 of 4 steps differ." in compared
     rows = [node.text for node in parse(compared).walk() if node.tag == "tr"]
     assert rows[1:] == ["WhereThe same in both: Rome", "Daysdiffers34", "Goonly on the leftBook it–",
-                        "Noteonly on the leftumbrella–"]
+                        "Noteonly on the leftumbrella–", "After Noteshown, only on the leftBooked: Rome–"]
     swapped = unescape(re.search(r'href="(/runs/compare[^"]+)"[^>]*>Swap', compared)[1])
     assert "Daysdiffers43" in parse((await client.get(swapped)).text).text
     for wrong in ("", f"?run={key}", f"?run={key}&run={key}"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from html import unescape
 
 import pytest
@@ -92,3 +91,36 @@ async def test_others_have_their_turn_while_a_long_run_is_read_and_saved(core):
             await asyncio.sleep(0)
             turns += 1
         assert len(working.result()) > 6_000 and turns > 12
+
+
+SHOWN = '''
+from treadle import Image, Table, plain, workflow
+
+DOT = ("89504e470d0a1a0a0000000d4948445200000001000000010806000000"
+       "1f15c4890000000d49444154789c6360f8cf00000003000153a2d5d20000000049454e44ae426082")
+
+
+@workflow("Shown", message="m")
+async def shown(ui):
+    first = await ui.ask("First", int)
+    ui.show(plain(f"{first} <b>"), "As ever")
+    rows = [{"word": f"w{n}", "length": n * first if n == 2 else n} for n in range(first, 6)]
+    ui.show(Table(rows), Table([{"a": 1}, {"a": 1}, *[{"a": 2}] * first]))
+    ui.show(Image(bytes.fromhex(DOT + "00" * first), title="Dot"))
+    if first > 1:
+        ui.show("More")
+'''
+
+
+async def test_what_two_runs_show_is_compared_too(client, core):
+    (core.settings.plugins / "970_shown.py").write_text(SHOWN)
+    core.plugins.load()
+    first, second = [(await core.runs.begin("shown", {"value": [text]})).key for text in ("1", "2")]
+    page = (await client.get(f"/runs/compare?run={first}&run={second}")).text
+    assert "1 of 1 step differs. 5 of 6 things shown differ." in unescape(page)
+    rows = [node.text for node in parse(page).walk() if node.tag == "tr"][2:]
+    assert rows == ["After Firstshown, differs1 &lt;b&gt;2 &lt;b&gt;".replace("&lt;", "<").replace("&gt;", ">"),
+                    "After First (2)shownThe same in both: As ever",
+                    "After First (3)shown, differs1 row changed, 1 removed",
+                    "After First (4)shown, differs1 added", "After First (5)shown, differsanother picture",
+                    "After First (6)shown, only on the right–More"]

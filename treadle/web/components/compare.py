@@ -1,4 +1,4 @@
-"""Two runs side by side: their steps by label and key, what differs in words, and the rows that differ."""
+"""Two runs side by side: their steps by label and key, what differs in words, the rows that differ, and what they show."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ...archive import Line
 from ...shows.table import cell
 from ...text import counted
 from ..records import Record
+from .compare_shows import Differing, ShownRow
 from .more import run_at
 from .steps import Drawn
 
@@ -50,18 +51,22 @@ def aligned(left: Sequence[Record], right: Sequence[Record]) -> list[Pair]:
     return pairs
 
 
-def ComparePage(lines: tuple[Line, Line], left: Sequence[Record], right: Sequence[Record], drawn: Drawn) -> NotStr:
-    """The page. On a phone the two stand one under the other."""
+def ComparePage(lines: tuple[Line, Line], left: Sequence[Record], right: Sequence[Record],
+                shown: Sequence[Differing], drawn: Drawn) -> NotStr:
+    """The page. On a phone the two stand one under the other. `shown`: what the runs show, after the steps."""
     pairs = aligned(left, right)
     count = sum(bool(pair.differs) for pair in pairs)
     text = f"{count} of {counted(len(pairs), 'step')} {'differs' if count == 1 else 'differ'}."
+    if shown:
+        count = sum(bool(each.how) for each in shown)
+        text += f" {count} of {counted(len(shown), 'thing shown', 'things shown')} {'differs' if count == 1 else 'differ'}."
     names = [line.title for line in lines]
     if names[0] == names[1]:
         names = [f"{line.title} ({line.key})" for line in lines]
     swap = escape(drawn.url(f"/runs/compare?run={quote(lines[1].key)}&run={quote(lines[0].key)}"))
     heads = "".join(f'<th scope="col"><a href="{escape(drawn.url(run_at(line)))}">{escape(name)}</a></th>'
                     for line, name in zip(lines, names, strict=True))
-    rows = "".join(_pair(pair, names) for pair in pairs)
+    rows = "".join([*(_pair(pair, names) for pair in pairs), *(ShownRow(each, names) for each in shown)])
     tables = "".join(_rows(pair, names) for pair in pairs if pair.differs == "differs")
     return NotStr(
         f'<div class="head"><div class="row"><div><h1>Two runs compared</h1><p>{text}</p></div><div class="acts">'

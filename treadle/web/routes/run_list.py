@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from functools import partial
 from html import escape
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from ...errors import Conflict, InvalidAnswer, NotFound, Refused, TooLarge
 from ...replay import Step
 from ...workflow import Workflow
 from ..components.compare import ComparePage
+from ..components.compare_shows import differing, shown_in
 from ..components.history import HistoryPage
 from ..components.more import run_at
 from ..components.runfile import END, RunFile
@@ -224,9 +226,11 @@ async def compare(web: Web) -> Response:
         raise InvalidAnswer(f"Two runs are compared, and {len(keys)} {'is' if len(keys) == 1 else 'are'} selected.",
                             hint="Select two in the list of runs.")
     lines = (_kept(web, keys[0]), _kept(web, keys[1]))
-    sides = [(await records(web, key))[0] for key in keys]
+    sides = [await records(web, key) for key in keys]
+    shown = [await authored(view, partial(shown_in, view), within=SAVE_S) if view is not None else {}
+             for _, view in sides]
     await prepare(web)
-    body = await asyncio.to_thread(ComparePage, lines, sides[0], sides[1], drawn_for(web))
+    body = await asyncio.to_thread(ComparePage, lines, sides[0][0], sides[1][0], differing(*shown), drawn_for(web))
     return page(web, title="Two runs compared", body=body, endpoint="runs")
 
 
