@@ -48,10 +48,12 @@ def name_of(file: str, lists: Sequence[List]) -> str:
 
 def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
             progress: Progress) -> list[dict[str, Any]]:
-    """A row for each key: who has it, and the largest weight that anybody gives it. The heaviest first."""
+    """A row for each key: who has it, the largest weight that anybody gives it, and what each list says. The heaviest
+    first."""
     found: dict[str, dict[str, Any]] = {}
     title = lists[0].key if lists[0].key not in ("priority", "in", "has") else "entry"
-    for own, rows in zip(lists, tables, strict=True):
+    columns = [f"{own.name}: {own.weight}" for own in lists]
+    for own, column, rows in zip(lists, columns, tables, strict=True):
         kind = type_of([row[own.weight] for row in rows if row.get(own.weight, "").strip()])
         for number, row in enumerate(rows, 1):
             if number % EACH == 0:
@@ -60,13 +62,17 @@ def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
             key = normal(text, how)
             if not key:
                 continue
-            entry = found.setdefault(key, {title: text, "priority": 0.0, "has": []})
+            entry = found.setdefault(key, {title: text, "priority": 0, "has": []})
             if own.name not in entry["has"]:
                 entry["has"].append(own.name)
-            if own.weight:
-                entry["priority"] = max(entry["priority"], number_of(row.get(own.weight, ""), kind) or 0.0)
-    joined: list[dict[str, Any]] = [{title: entry[title], "priority": entry["priority"], "in": len(entry["has"]),
-                                     "has": ", ".join(entry["has"])} for entry in found.values()]
+            if own.weight and (weight := number_of(row.get(own.weight, ""), kind)) is not None:
+                weight = int(weight) if weight.is_integer() else weight
+                entry[column] = max(weight, entry.get(column, weight))
+                entry["priority"] = max(weight, entry["priority"])
+    weighed = [column for own, column in zip(lists, columns, strict=True) if own.weight]
+    joined = [{title: entry[title], "priority": entry["priority"], "in": len(entry["has"]),
+               "has": ", ".join(entry["has"]), **{name: entry.get(name, "") for name in weighed}}
+              for entry in found.values()]
     return sorted(joined, key=lambda row: (-row["priority"], -row["in"], row[title]))
 
 

@@ -138,6 +138,7 @@ def test_lists_are_joined_by_key_and_the_heaviest_comes_first():
     rows = compare([List("You", "Keyword", "Volume"), List("They", "q", "v")], [mine, theirs], BY_TEXT, progress)
     assert [(row["Keyword"], row["has"], row["priority"]) for row in rows] == [
         ("green shoes", "They", 5000), ("blue  shoes", "You", 1000), ("Red shoes", "You, They", 100)]
+    assert [(row["You: Volume"], row["They: v"]) for row in rows] == [("", 5000), (1000, ""), (100, 90)]
 
 
 @pytest.mark.parametrize(("text", "path"), [
