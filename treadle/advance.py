@@ -46,8 +46,8 @@ class Advancing(Reading):
         """At the start: go on where a kill left something to do."""
         self._files.recover()
         await self.forget_secrets()
-        for row in self._db.rows("SELECT key FROM runs WHERE deleted = 0 AND state = 'open' AND (advance_due = 1 OR key "
-                                 "IN (SELECT run FROM steps WHERE state = 'running')) ORDER BY rev"):
+        for row in self._db.rows("SELECT key FROM runs WHERE deleted = 0 AND state = 'open' AND (advance_due = 1 OR "
+                                 "key IN (SELECT run FROM steps WHERE state = 'running')) ORDER BY rev"):
             await self.advance(row["key"])
 
     async def reloaded(self, endpoints: Sequence[str]) -> None:
