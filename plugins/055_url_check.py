@@ -32,16 +32,20 @@ async def url_check(ui: Ui) -> None:
     source = await ui.ask("Source", Literal["Paste a list", "Upload a file"])
     kind = LongText if source == "Paste a list" else Upload
     given = await ui.ask("URLs", kind, check=checkable, help=f"One in each line, CSV or a sitemap; up to {MOST:,}.")
-    urls = list(dict.fromkeys(address(url.text) for url in read(given).urls))
+    listed = read(given)
+    urls = list(dict.fromkeys(address(url.text) for url in listed.urls))
     how = await ui.form(
-        "Manner", Manner, help="Requests are many for each host. Leave robots.txt out only for sites of your own. "
+        "Manner", Manner, help="Requests are counted for each host. Leave robots.txt out only for sites of your own. "
         "Private networks are this computer and those around it: leave them out for the public web.")
     rules = Rules(float(how.requests_a_second), how.private_networks, how.keep_to_robots_rules)
-    found = await ui.each("Check", urls, partial(check, rules=rules), workers=8, retries=1, failed="keep")
+    found = await ui.each("Check", urls, partial(check, rules=rules), workers=8, failed="keep")
     verdicts = Counter(row["verdict"] for row in found.ok)
-    ui.show(f"**{many(len(found), 'URL')} checked.** " + ", ".join(f"{name} {count:,}" for name, count in
-                                                              verdicts.most_common()) + ".")
-    ui.show(Table(found.ok, sort="verdict"))
+    ui.show(f"**{many(len(found.ok), 'URL')} checked.** " + ", ".join(f"{name} {count:,}" for name, count in
+                                                                 verdicts.most_common()) + ".",
+            f"Left out: {many(len(listed.urls) - len(urls), 'duplicate')}, {many(len(listed.rejected), 'line')} "
+            f"without a URL, {many(len(found.failed), 'URL')} not asked for.", Table(found.ok, sort="verdict"))
+    if listed.rejected:
+        ui.show("### Lines without a URL", Table(listed.rejected, sort="line"))
     ui.export("urls.csv", rows=found)
     ui.export("urls.xlsx", urls=found)
 

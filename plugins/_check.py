@@ -21,4 +21,5 @@ def check(url: str, rules: Rules) -> dict[str, Any]:
         verdict = "canonical elsewhere"
     return {"url": url, "verdict": verdict, "status": page.status or "", "why": page.error,
             "leads to": page.final if chain else "", "hops": len(chain), "title": found.title,
-            "canonical": found.canonical, "robots": found.robots, "chain": " > ".join(chain), "seconds": page.seconds}
+            "canonical": found.canonical, "robots": found.robots, "type": page.type if page.status else "",
+            "chain": " > ".join(chain), "seconds": page.seconds}

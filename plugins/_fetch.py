@@ -41,7 +41,8 @@ class Rules:
 
 @dataclass
 class Page:
-    """What came. `chain`: the redirects on the way, each with its status; `error`: why nothing came."""
+    """What came. `chain`: the redirects on the way, each with its status; `error`: why nothing came. `seconds`: until
+    the answers had come, without the time in which the host was left alone."""
 
     url: str
     final: str = ""
@@ -78,9 +79,10 @@ def fetch(url: str, rules: Rules, *, read: Read = "html", most: int = MOST_BYTES
     import httpcore  # what costs something to import comes when a page is fetched, not at the start of the server
 
     page = Page(url, final=url, chain=[])
-    began = time.monotonic()
     try:
         for _ in range(REDIRECTS + 1):
+            if urlsplit(page.final).scheme not in ("http", "https") or not urlsplit(page.final).hostname:
+                raise ValueError(f"{page.final[:200]} is no web address")
             if rules.robots and not allowed(page.final, rules):
                 page.error = FORBIDDEN
                 break
@@ -104,7 +106,7 @@ def fetch(url: str, rules: Rules, *, read: Read = "html", most: int = MOST_BYTES
                       f"No answer within {TIMEOUT_S:.0f} s")
     except (httpcore.NetworkError, httpcore.ProtocolError, OSError, ValueError) as failed:
         page.error = sentence(failed)
-    page.seconds = round(time.monotonic() - began, 3)
+    page.seconds = round(page.seconds, 3)
     return page
 
 
@@ -112,11 +114,10 @@ def _answer(page: Page, rules: Rules, *, read: Read, most: int) -> None:
     """Ask for `page.final` and fill in what comes. The name is resolved once, and the connection goes where it led:
     a name that leads elsewhere a moment later changes nothing."""
     parts = urlsplit(page.final)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{page.final[:200]} is no web address")
-    host = parts.hostname
+    host = parts.hostname or ""
     address = resolve(host, parts.port or (443 if parts.scheme == "https" else 80), private=rules.private)
     _wait(parts.netloc, rules)
+    began = time.monotonic()
     place = f"[{address}]" if ":" in address else address
     target = urlunsplit((parts.scheme, f"{place}:{parts.port}" if parts.port else place, parts.path or "/",
                          parts.query, ""))
@@ -125,14 +126,17 @@ def _answer(page: Page, rules: Rules, *, read: Read, most: int) -> None:
     options = {"sni_hostname": host, "timeout": dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)}
     from ._bounded import within
 
-    with within(WHOLE_S), pool().stream("GET", target, headers=headers, extensions=options) as answer:
-        page.status, page.headers = answer.status, {}
-        for name, value in answer.headers:
-            key, text = name.decode("latin-1").lower(), value.decode("latin-1")
-            page.headers[key] = f"{page.headers[key]}, {text}" if key in page.headers else text
-        page.body, page.cut = b"", False
-        if not page.redirects and (read == "all" or (read == "html" and page.html)):
-            page.body, page.cut = _body(answer, page.headers.get("content-encoding", ""), most)
+    try:
+        with within(WHOLE_S), pool().stream("GET", target, headers=headers, extensions=options) as answer:
+            page.status, page.headers = answer.status, {}
+            for name, value in answer.headers:
+                key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+                page.headers[key] = f"{page.headers[key]}, {text}" if key in page.headers else text
+            page.body, page.cut = b"", False
+            if not page.redirects and (read == "all" or (read == "html" and page.html)):
+                page.body, page.cut = _body(answer, page.headers.get("content-encoding", ""), most)
+    finally:
+        page.seconds += time.monotonic() - began
 
 
 def _body(answer: "httpcore.Response", coding: str, most: int) -> tuple[bytes, bool]:

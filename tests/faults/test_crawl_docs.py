@@ -23,7 +23,7 @@ import pytest
 
 from tests.harness import Server, until
 
-DOCS = Path("/usr/share/doc/python3-doc/html")
+DOCS = Path(os.environ.get("TREADLE_DOCS", "/usr/share/doc/python3-doc/html"))
 pytestmark = [
     pytest.mark.skipif(os.environ.get("TREADLE_SOAK") != "1", reason="It takes minutes; make soak runs it."),
     pytest.mark.skipif(not DOCS.is_dir(), reason="It crawls Debian's python3-doc: apt-get install python3-doc.")]
