@@ -300,6 +300,14 @@ async def test_who_is_tried_again_says_which_attempt_it_is(fleet, clock):
     await ended(fleet, id)
 
 
+async def test_what_is_tried_again_tells_no_secret_of_its_run(fleet, clock):
+    fleet.jobs.secrets_of = lambda run: ["hunter2-hunter2"]
+    id = fleet.job(working.fails, "no entry with hunter2-hunter2", retries=1)
+    await until(lambda: clock.sleeping)
+    seen = fleet.jobs.live(id)
+    assert seen.tries[0].error.startswith("LookupError: no entry with") and "hunter2" not in f"{seen.tries} {seen.log}"
+
+
 async def test_who_waits_for_a_free_worker_says_so(fleet, tmp_path):
     size = fleet.jobs._executors._size
     first = fleet.each([str(tmp_path / "go")] * size, working.waits, on="process", workers=size)

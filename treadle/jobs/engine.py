@@ -216,8 +216,9 @@ class Jobs:
         if total and done > job.first and elapsed > 0:
             eta = max(0.0, (total - done) * elapsed / (done - job.first))
         waits = said.waits or (FULL if said.queued and not said.busy else "")
-        tries = {item: each._replace(at=each.at - now) for item, each in said.tries.items()}
-        text, log, tries = cover([said.text, list(said.log), tries], said.secrets)
+        tries = {item: each._replace(error=cover(each.error, said.secrets), at=each.at - now)
+                 for item, each in said.tries.items()}
+        text, log = cover([said.text, list(said.log)], said.secrets)
         return Live(done, total, text, log, eta, items.failed if items else 0, said.written, "items" if items else "",
                     waits, tries)
 
