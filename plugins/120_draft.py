@@ -5,7 +5,7 @@ from typing import Literal
 
 from treadle import Download, LongText, Markdown, Ui, workflow
 
-from ._draft import checked, headings, joined, outline_prompt, section_prompt
+from ._draft import as_html, checked, headings, joined, outline_prompt, section_prompt
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Brief:
 @workflow("Draft with the model", message="Tell me what you want to write; the model proposes, you decide.",
           about="A text with the local model: a brief, an outline you approve, sections you edit, and the whole as "
                 "Markdown and HTML.", icon="pencil", training="draft.md", needs=["model"],
-          steps=["Brief", "Proposed outline", "Outline", "Write this", "Proposed section", "Section"])
+          steps=["Brief", "Proposed outline", "Outline", "Write this", "Proposed section", "Section", "HTML"])
 async def draft(ui: Ui) -> None:
     asked = await ui.form("Brief", Brief)
     brief, readers, length = f"{asked.subject}\n\n{asked.what_must_be_in_it or ''}".strip(), asked.readers, asked.length
@@ -40,6 +40,6 @@ async def draft(ui: Ui) -> None:
         texts[heading] = await ui.ask("Section", Markdown, key=heading, default=text.strip(),
                                       help="Change what you like; the next one is written after it.")
     whole = joined(title, texts)
-    ui.show(whole, Download(whole, "draft.md"))
-    ui.export("draft.html", **{title: whole})
+    page = await ui.job("HTML", as_html, title, whole)
+    ui.show(whole, Download(whole, "draft.md"), Download(page, "draft.html"))
     ui.export("draft.json", title=title, sections=texts, brief=brief)

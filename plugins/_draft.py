@@ -1,6 +1,7 @@
 """An outline and the prompts of a draft."""
 
 import re
+from html import escape
 
 LANGUAGE = ("Write in the language of the brief. Write plain Markdown, no code fence around it, and nothing about "
             "yourself.")
@@ -46,3 +47,12 @@ def joined(title: str, sections: dict[str, str]) -> str:
     """The whole text as Markdown."""
     parts = [f"## {heading}\n\n{text.strip()}" for heading, text in sections.items()]
     return "\n\n".join([f"# {title}", *parts]) + "\n"
+
+
+def as_html(title: str, text: str) -> str:
+    """Markdown as a page that opens anywhere, and whose parts can be copied into an editor. HTML in it is text."""
+    from markdown_it import MarkdownIt
+
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    return f'<!doctype html>\n<html><head><meta charset="utf-8"><title>{escape(title)}</title></head>' \
+           f"<body>\n{body}</body></html>\n"

@@ -94,9 +94,10 @@ def title_of(soup: Any) -> str:
 
 
 def joined(base: str, link: str) -> str:
-    """Where a link leads, without its fragment; "" for what is no page of the web."""
+    """Where a link leads, as in a browser, without its fragment; "" for what is no page of the web."""
+    path, mark, query = re.sub(r"[\t\r\n]", "", link.strip()).partition("?")
     try:
-        address = urljoin(base, link.strip())
+        address = urljoin(base, path.replace("\\", "/") + mark + query)
         parts = urlsplit(address)
         if parts.scheme not in ("http", "https") or not parts.hostname or len(address) > 2_000:
             return ""

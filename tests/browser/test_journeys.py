@@ -228,7 +228,7 @@ async def test_a_text_is_drafted_with_the_model_and_every_part_is_the_persons(pa
     await shown(page, "Use a box.")
     await expect(page.locator("h1", has_text="Returns in our shop")).to_be_visible()
     assert await download(page, "draft.md") == b"# Returns\n\n## Costs\n\nThey are free.\n\n## Packing\n\nUse a box.\n"
-    assert b"They are free." in await download(page, "draft.html")
+    assert b"<h2>Costs</h2>\n<p>They are free.</p>" in await download(page, "draft.html")
 
 
 async def test_a_page_is_read_and_asked_about(page, model, site, watch):

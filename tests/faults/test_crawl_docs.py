@@ -72,7 +72,7 @@ class _Links(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         href = dict(attrs).get("href")
         if tag in ("a", "area") and href is not None:
-            self.found.add(urldefrag(urljoin(self.base, href.strip()))[0])
+            self.found.add(urldefrag(urljoin(self.base, href.strip().replace("\\", "/")))[0])
 
 
 class Count:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins._draft import checked, headings, joined, outline_prompt, section_prompt
+from plugins._draft import as_html, checked, headings, joined, outline_prompt, section_prompt
 from plugins._reading import page_text, question_prompt
 from tests.site import Site, page, running
 
@@ -34,6 +34,12 @@ def test_a_section_is_asked_for_with_the_brief_the_outline_and_what_stands_befor
 
 def test_the_whole_text_has_its_title_and_every_section_once():
     assert joined("T", {"A": " one \n", "B": "two"}) == "# T\n\n## A\n\none\n\n## B\n\ntwo\n"
+
+
+def test_the_page_of_a_draft_is_html_in_which_nothing_that_was_typed_acts():
+    page = as_html("<T>", "# T\n\n| a | b |\n|---|---|\n| 1 | *2* |\n\n<script>x</script> [y](javascript:z)\n")
+    assert "<title>&lt;T&gt;</title>" in page and "<h1>T</h1>" in page and "<td><em>2</em></td>" in page
+    assert "<script" not in page and "href" not in page
 
 
 def test_a_page_is_fetched_as_title_and_text():
