@@ -112,7 +112,8 @@ def test_a_page_is_read_for_what_search_engines_see(site):
 
 @pytest.mark.parametrize(("link", "address"), [
     ("b#c", "https://e.org/a/b"), ("//x.org/ü", "https://x.org/%C3%BC"), ("?q=1", "https://e.org/a/?q=1"),
-    ("..\\x\n.html?a=\\", "https://e.org/x.html?a=%5C"), ("mailto:a@b.c", ""), ("javascript:alert(1)", ""), ("http://[x/", ""), ("HTTP://E.ORG:80/", "http://e.org/")])
+    ("..\\x\n.html?a=\\", "https://e.org/x.html?a=%5C"),
+    ("mailto:a@b.c", ""), ("javascript:alert(1)", ""), ("http://[x/", ""), ("HTTP://E.ORG:80/", "http://e.org/")])
 def test_a_link_is_joined_to_its_page_or_left_out(link, address):
     assert joined("https://e.org/a/", link) == address
 
