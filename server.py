@@ -5,7 +5,9 @@ import faulthandler
 import gc
 import os
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 if sys.version_info < (3, 11):  # noqa: UP036 - an older Python is told, too
     sys.exit("Treadle needs Python 3.11 or newer; this is {}.{}.".format(*sys.version_info[:2]))
@@ -24,7 +26,8 @@ def arguments() -> argparse.Namespace:
     usual = Settings.__dataclass_fields__
     parser = argparse.ArgumentParser(
         prog="server.py", description="Workflows on the left, a chat with a local model on the right.",
-        epilog="Commands: new, list, run, check, test, import-notebook; each has its own --help. "
+        epilog="Commands: new, list, run, fork, compare, save, import, rename, delete, restore, finalise, unlock, "
+               "revert, undo, check, test, import-notebook; each has its own --help. "
                "OLLAMA_HOST: the address of the model's server. TREADLE_PLUGINS: other "
                "folders of plugins, written as PATH is; an empty one is the shipped folder. "
                "TREADLE_CLUSTER: the address of a Dask scheduler, for jobs on a cluster.")
@@ -47,6 +50,14 @@ def port(text: str) -> int:
     return number
 
 
+def saved(core: Any, key: str) -> AsyncIterator[str]:
+    """A run as one HTML file, in pieces. The commands know no pages."""
+    from treadle.web.saving import saved as drawn
+
+    pieces: AsyncIterator[str] = drawn(core, key)
+    return pieces
+
+
 def command() -> None:
     """Do what a command beside the server is for, if there is one among the arguments, and end with its exit code."""
     words = sys.argv[1:]
@@ -55,7 +66,7 @@ def command() -> None:
         return
     from treadle.cli import main as commands
 
-    code = commands(words)
+    code = commands(words, saved)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # a thread of a job may hold on for as long as it likes; what is committed is kept

@@ -164,20 +164,17 @@ class Archive(SavedRuns):
 
         `items`: how many of them at most, of all steps together.
         """
-        found: dict[int, Result] = {row["id"]: Result("", "", "", "", None, "", ()) for row in self._db.rows(
-            "SELECT id FROM steps WHERE run = ? AND state NOT IN ('reverted', 'open') ORDER BY position, id", (key,))}
-        ids = tuple(found)
-        for start in range(0, len(ids), BATCH):
+        found: list[Result] = []
+        while rows := self._db.rows("SELECT id, label, key, kind, state, value, error FROM steps WHERE run = ? AND "
+                                    "state NOT IN ('reverted', 'open') ORDER BY position, id LIMIT ? OFFSET ?",
+                                    (key, BATCH, len(found))):
             await asyncio.sleep(0)  # others have their turn
-            part = ids[start:start + BATCH]
-            for row in self._db.rows("SELECT id, label, key, kind, state, value, error FROM steps WHERE id IN "
-                                     f"({','.join('?' * len(part))})", part):
+            for row in rows:
                 parts = [(item["value"], item["error"]) for item in self._db.rows(
-                    "SELECT value, error FROM items WHERE step = ? ORDER BY number LIMIT ?", (row["id"], items))
-                    ] if row["kind"] in WORKS else []
+                    "SELECT value, error FROM items WHERE step = ? ORDER BY number LIMIT ?", (row["id"], items))]
                 items -= len(parts)
-                found[row["id"]] = Result._make((*tuple(row)[1:], parts))
-        return [*found.values()]
+                found.append(Result._make((*tuple(row)[1:], parts)))
+        return found
 
     # changing
 

@@ -38,24 +38,19 @@ class SavedRuns:
         yield "[\n" + run_file.line(run={
             "format": run_file.FORMAT, **{name: run[name] for name in run_file.PARTS["run"] if name != "format"},
             "named": bool(run["named"]), "complete": bool(run["complete"])}) + ",\n"
-        last = 0
-        while steps := self._db.rows("SELECT * FROM steps WHERE run = ? AND state != 'open' AND id > ? ORDER BY id "
-                                     "LIMIT ?", (key, last, BATCH)):
-            last = steps[-1]["id"]
+        for row in self._db.rows("SELECT * FROM steps WHERE run = ? AND state != 'open' ORDER BY id", (key,)):
             await asyncio.sleep(0)  # others have their turn
-            for row in steps:
-                yield run_file.line(step={name: row[name] for name in run_file.PARTS["step"]} | {
-                    "value": row["value"] and SECRET_ID.sub(lambda _: _unknown_secret(), row["value"])}) + ",\n"
-                number = -1
-                while items := self._db.rows("SELECT * FROM items WHERE step = ? AND number > ? ORDER BY number "
-                                             "LIMIT ?", (row["id"], number, BATCH)):
-                    number = items[-1]["number"]
-                    await asyncio.sleep(0)
-                    yield "".join(run_file.line(item={name: item[name] for name in run_file.PARTS["item"]}) + ",\n"
-                                  for item in items)
-        for n, told in enumerate(self._db.rows("SELECT * FROM history WHERE run = ? ORDER BY id LIMIT 10000", (key,))):
-            if n % BATCH == 0:
+            yield run_file.line(step={name: row[name] for name in run_file.PARTS["step"]} | {
+                "value": row["value"] and SECRET_ID.sub(lambda _: _unknown_secret(), row["value"])}) + ",\n"
+            number = -1
+            while items := self._db.rows("SELECT * FROM items WHERE step = ? AND number > ? ORDER BY number LIMIT ?",
+                                         (row["id"], number, BATCH)):
+                number = items[-1]["number"]
                 await asyncio.sleep(0)
+                yield "".join(run_file.line(item={name: item[name] for name in run_file.PARTS["item"]}) + ",\n"
+                              for item in items)
+        for told in self._db.rows("SELECT * FROM history WHERE run = ? ORDER BY id LIMIT 10000", (key,)):
+            await asyncio.sleep(0)
             yield run_file.line(history={name: told[name] for name in run_file.PARTS["history"]}) + ",\n"
         for file, left_out in self.files_of(key):
             if left_out:

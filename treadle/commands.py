@@ -12,8 +12,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
 from functools import partial
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
+from .archive import Archive
 from .drawing import WORKS, Export, Show, Step
 from .errors import Conflict, InvalidAnswer, NotFound
 from .feed import Feed
@@ -34,10 +37,12 @@ from .workflow import Broken, Workflow
 __all__ = ["Commands", "key_text", "schema", "settled", "typed", "under_way"]
 
 LEVELS = 100   # of what is nested; what is deeper is an ellipsis
+MISSING = {"missing": True}  # in the place of what only the other run has
 ROWS = 50      # rows of a table that is shown; an export holds them all
 READ_S = 10.0  # seconds for what an author's objects may take to become data
 EXPORT_S = 60.0  # seconds for making a download
-CHANGES = ("revert", "undo", "finalise", "unlock", "stop", "go-on", "continue", "use-new-code", "start-anew")
+CHANGES = ("revert", "undo", "finalise", "unlock", "stop", "go-on", "continue", "use-new-code", "start-anew", "fork",
+           "rename", "delete", "restore")
 
 
 def typed(step: Step, value: Any) -> Answers:
@@ -141,9 +146,10 @@ def plain_data(value: Any, left: int = LEVELS) -> Any:
 class Commands:
     """The commands. Each gives what JSON holds, and raises what a page would show."""
 
-    def __init__(self, runs: Runs, jobs: Jobs, plugins: Plugins, files: Files, *, max_upload: int) -> None:
+    def __init__(self, runs: Runs, archive: Archive, jobs: Jobs, plugins: Plugins, files: Files, *,
+                 max_upload: int) -> None:
         """`max_upload`: bytes of a file where its question says nothing else."""
-        self._runs, self._jobs, self._plugins, self._files = runs, jobs, plugins, files
+        self._runs, self._archive, self._jobs, self._plugins, self._files = runs, archive, jobs, plugins, files
         self._max_upload = max_upload
 
     # reading
@@ -165,7 +171,20 @@ class Commands:
         """A run: its steps, what it waits for, what it shows. Raises `NotFound`, `PluginError`."""
         return await self._view(await self._runs.draw(key))
 
+    async def compare(self, left: str, right: str) -> dict[str, Any]:
+        """Two runs: their steps by label and key, and what they show, each with whether it differs."""
+        sides = [await self.read(key) for key in (left, right)]
+        steps = [{(step["label"], step["key"]): step["value"] for step in side["steps"]} for side in sides]
+        both = [{"label": name[0], "key": name[1], **_beside(*(side.get(name, MISSING) for side in steps))}
+                for name in dict.fromkeys([*steps[0], *steps[1]])]
+        shown = [_beside(*pair) for pair in zip_longest(*(side["shown"] for side in sides), fillvalue=MISSING)]
+        return {"left": left, "right": right, "steps": both, "shown": shown}
+
     # changing
+
+    async def bring_in(self, path: Path, *, by: str) -> dict[str, Any]:
+        """Make a run of a saved one; it is locked. Raises `InvalidAnswer` for what is no saved run."""
+        return _run(self._runs.get(await self._archive.bring_in(path, by=by)))
 
     async def begin(self, endpoint: str, value: Any = None, *, client_id: str = "", by: str) -> dict[str, Any]:
         """Make a run of this answer to the first question. The same `client_id` again is the same run."""
@@ -189,19 +208,22 @@ class Commands:
         return await self.read(key)
 
     async def change(self, key: str, what: str, name: str = "", *, by: str) -> dict[str, Any]:
-        """Change a run in one of the ways of `CHANGES`. `name`: the slug or label of the step, where it needs one."""
-        jobs = {"stop": self._jobs.stop, "go-on": self._jobs.go_on, "continue": self._jobs.continue_with}
-        if what == "revert":
-            await self._runs.revert(key, (await self._step(key, name)).slug, by=by)
-        elif what in jobs:
-            await jobs[what](key, (await self._step(key, name)).slug, by=by)
-        elif what == "use-new-code":
-            await self._runs.go_on_here(key, by=by)
-        elif what == "start-anew":
-            key = (await self._runs.start_anew(key, by=by)).key
+        """Change a run in one of the ways of `CHANGES`. `name`: the slug or label of the step, where it needs one; of
+        `fork` it may be "", of `rename` it is the new name."""
+        at_step: Any = {"revert": self._runs.revert, "fork": self._archive.fork, "stop": self._jobs.stop,
+                        "go-on": self._jobs.go_on, "continue": self._jobs.continue_with}
+        if what in ("delete", "restore"):
+            if not await getattr(self._archive, what)([key], by=by):
+                raise NotFound(f"There is no run {key[:80]} to {what}.", hint="A deleted run is kept for a day.")
+        elif what == "rename":
+            await self._archive.rename(key, name, by=by)
+        elif what in at_step:
+            slug = (await self._step(key, name)).slug if name or what != "fork" else ""
+            key = getattr(await at_step[what](key, slug, by=by), "key", key)
         else:
-            await getattr(self._runs, what)(key, by=by)
-        return await self.read(key)
+            method = {"use-new-code": "go_on_here"}.get(what, what.replace("-", "_"))
+            key = (await getattr(self._runs, method)(key, by=by)).key
+        return {"run": key, "deleted": True} if what == "delete" else await self.read(key)
 
     # files
 
@@ -283,6 +305,10 @@ class Commands:
         if step.field is not None:
             facts["field"] = step.field.kind
         return facts | {"state": "open", "schema": schema(step), "default": plain_data(step.default)}
+
+
+def _beside(left: Any, right: Any) -> dict[str, Any]:
+    return {"left": left, "right": right, "differs": left != right}
 
 
 def _waits(step: Step | None) -> str:

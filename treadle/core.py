@@ -45,7 +45,8 @@ class Core:
         self.jobs = Jobs(settings, self.db, self.feed, clock, self.tasks, self.files, self.llm)
         self.runs = Runs(self.db, self.feed, clock, self.plugins, self.files, self.secrets, twice=settings.dev)
         self.archive = Archive(self.db, self.feed, clock, self.files, self.runs)
-        self.commands = Commands(self.runs, self.jobs, self.plugins, self.files, max_upload=settings.max_upload)
+        self.commands = Commands(self.runs, self.archive, self.jobs, self.plugins, self.files,
+                                 max_upload=settings.max_upload)
         self.conversations = Conversations(self.db, self.feed, clock)
         self.context = Context(self.conversations, self.plugins, self.runs)
         self.tools = Tools(self.commands, self.runs, self.plugins, self.feed)

@@ -253,21 +253,21 @@ async def test_the_examples_in_the_documentation_work(program, core):
     text = (ROOT / "docs" / "reference" / "api.md").read_text()
     examples = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
                 if line.startswith("curl")]
-    assert len(examples) == 15
+    assert len(examples) == 22
     kept = {"TREADLE": ADDRESS, "TOKEN": core.folder.secret("cli.token"), "FILE": ""}
-    statuses = []
+    statuses, files = [], dict[str, bytes]()
     for example in examples:
         for name, value in kept.items():
             example = example.replace(f"${name}", value)
-        answer = await curl(program, shlex.split(example)[1:])
+        answer = await curl(program, shlex.split(example)[1:], files)
         statuses.append(answer.status_code)
         kept["FILE"] = answer.json()["file"] if b'"file"' in answer.content[:10] else kept["FILE"]
-    assert statuses == [200, 200, 201, *[200] * 8, 201, 201, 200, 422]
+    assert statuses == [200, 200, 201, *[200] * 12, 201, 200, 200, 201, 201, 200, 422]
 
 
-async def curl(program, words):
-    """One request as curl would send it."""
-    headers, content, method, address = {}, None, "GET", ""
+async def curl(program, words, files):
+    """One request as curl would send it. `files`: those it writes and reads."""
+    headers, content, method, address, out = {}, None, "GET", "", ""
     while words:
         word = words.pop(0)
         if word == "-H":
@@ -275,8 +275,13 @@ async def curl(program, words):
             headers[name] = value
         elif word in ("-d", "--data-binary"):
             content, method = words.pop(0).encode(), "POST"
+            content = files[content[1:].decode()] if content.startswith(b"@") else content
+        elif word == "-o":
+            out = words.pop(0)
         elif word == "-X":
             method = words.pop(0)
         else:
             address = word
-    return await program.request(method, address, content=content, headers=headers)
+    answer = await program.request(method, address, content=content, headers=headers)
+    files[out] = answer.content
+    return answer

@@ -10,10 +10,20 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..config import Settings
 from ..errors import TreadleError
 from .codes import FAILED, INTERRUPTED
+
+if TYPE_CHECKING:
+    from .doors import Saver
+
+KEEPING = {"fork": "make a new run with the answers before a step", "compare": "what two runs differ in",
+           "save": "write a run as one HTML file, which needs nothing else", "import": "open a saved run; it is locked",
+           "rename": "give a run a name", "delete": "delete a run", "restore": "bring back a run deleted within a day",
+           "finalise": "finish and lock a run", "unlock": "open a locked run again",
+           "revert": "ask a step and all after it again", "undo": "take back what was reverted"}
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
@@ -44,6 +54,22 @@ def arguments(words: list[str]) -> argparse.Namespace:
     run.add_argument("--json", action="store_true", help="print the run as JSON; ask nothing")
     run.add_argument("--keep-failed", action="store_true", help="go on with the items that did not fail")
     run.add_argument("--out", type=Path, metavar="FOLDER", help="write what it exports there")
+    for name, help in KEEPING.items():
+        kept = add(name, help)
+        if name == "import":
+            kept.add_argument("file", type=Path, help="the .html file")
+        else:
+            kept.add_argument("run", metavar="KEY", help="of the run, such as default-hello-01")
+        if name == "compare":
+            kept.add_argument("other", metavar="KEY", help="of the other run")
+        if name == "save":
+            kept.add_argument("--out", type=Path, metavar="PATH", help="the file to write; else KEY.html here")
+        if name == "rename":
+            kept.add_argument("name", metavar="NAME", help='the new name; "" lets its workflow name it again')
+        if name in ("revert", "fork"):
+            kept.add_argument("name", metavar="STEP", nargs=None if name == "revert" else "?",
+                              help="the label or slug of a step" + ("" if name == "revert" else "; else at the end"))
+        kept.add_argument("--json", action="store_true", help="for programs")
     check = add("check", "import every plugin, check what it declares, name each problem in one line")
     check.add_argument("plugin", nargs="?", default="", help="only this file, or this name")
     test = add("test", "run the tests that stand in the plugins and in their tests/ folder")
@@ -53,8 +79,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def main(words: list[str]) -> int:
-    """Do what was typed. The exit code; a sentence on stderr where it is not 0."""
+def main(words: list[str], saver: Saver | None = None) -> int:
+    """Do what was typed. The exit code; a sentence on stderr where it is not 0. `saver`: draws a run as a file."""
     args = arguments(words)
     settings = Settings(data=args.data.absolute(), open_browser=False)
     settings = settings.with_plugins(os.environ.get("TREADLE_PLUGINS", ""))
@@ -63,6 +89,10 @@ def main(words: list[str]) -> int:
             from .play import play
 
             return play(settings, args)
+        if args.command in KEEPING:
+            from .keep import keep
+
+            return keep(settings, args, saver)
         if args.command == "list":
             from .play import listing
 

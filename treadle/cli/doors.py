@@ -7,7 +7,7 @@ import fcntl
 import http.client
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from ..errors import Conflict, InvalidAnswer, NotFound, Refused, StartError, Too
 from ..folder import ADDRESS
 
 BY = "command line"
+Saver = Callable[[Any, str], AsyncIterator[str]]
 PATIENCE_S = 10.0  # for a server that has begun and does not listen yet
 ANSWER_S = 180.0   # for one answer of the server
 ERRORS: Mapping[int, type[TreadleError]] = {400: Refused, 404: NotFound, 409: Conflict, 413: TooLarge,
@@ -36,15 +37,21 @@ class Door(Protocol):
     def change(self, key: str, what: str, step: str) -> Any: ...
     def send(self, key: str, endpoint: str, path: Path, client_id: str, field: str = "") -> Any: ...
     def export(self, key: str, name: str) -> bytes: ...
+    def compare(self, left: str, right: str) -> Any: ...
+    def bring_in(self, path: Path) -> Any: ...
+    def save(self, key: str) -> bytes: ...
     def pause(self, seconds: float) -> None: ...
     def close(self) -> None: ...
 
 
-def open_door(settings: Settings) -> Door:
-    """To the server that holds the data folder; where none does, this process holds it. Raises `StartError`."""
+def open_door(settings: Settings, saver: Saver | None = None) -> Door:
+    """To the server that holds the data folder; where none does, this process holds it. Raises `StartError`.
+
+    `saver`: draws a run as a file, which is known above this layer.
+    """
     address = _beside(settings.data)
     if not address:
-        return Near(settings)
+        return Near(settings, saver)
     try:
         return Far(address, (settings.data / "cli.token").read_text().strip())
     except OSError as error:
@@ -79,9 +86,10 @@ def _beside(data: Path) -> str:
 class Near:
     """The commands of a core in this process. Jobs run only while one of these methods does."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, saver: Saver | None) -> None:
         from ..core import Core
 
+        self._saver = saver
         self._loop, self._exit = asyncio.Runner(), AsyncExitStack()
         self._core: Core = self._loop.run(self._exit.enter_async_context(Core.open(settings)))
         self._commands = self._core.commands
@@ -125,6 +133,19 @@ class Near:
     def export(self, key: str, name: str) -> bytes:
         return self._loop.run(self._commands.export(key, name))[1]
 
+    def compare(self, left: str, right: str) -> Any:
+        return self._loop.run(self._commands.compare(left, right))
+
+    def bring_in(self, path: Path) -> Any:
+        return self._loop.run(self._commands.bring_in(path, by=BY))
+
+    def save(self, key: str) -> bytes:
+        async def saving() -> str:
+            assert self._saver is not None  # server.py has given it
+            return "".join([piece async for piece in self._saver(self._core, key)])
+
+        return self._loop.run(saving()).encode()
+
     def pause(self, seconds: float) -> None:
         self._loop.run(asyncio.sleep(seconds))
 
@@ -161,7 +182,8 @@ class Far:
         return self._json("POST", f"/api/runs/{quote(key, safe='')}/answer", {"step": step, "value": value, "rev": rev})
 
     def change(self, key: str, what: str, step: str) -> Any:
-        return self._json("POST", f"/api/runs/{quote(key, safe='')}/{what}", {"step": step})
+        return self._json("POST", f"/api/runs/{quote(key, safe='')}/{what}",
+                          {"title" if what == "rename" else "step": step})
 
     def send(self, key: str, endpoint: str, path: Path, client_id: str, field: str = "") -> Any:
         where = f"runs/{quote(key, safe='')}" if key else f"workflows/{quote(endpoint, safe='')}"
@@ -172,6 +194,17 @@ class Far:
 
     def export(self, key: str, name: str) -> bytes:
         return self._ask("GET", f"/api/runs/{quote(key, safe='')}/exports/{quote(name, safe='')}")
+
+    def compare(self, left: str, right: str) -> Any:
+        return self._json("GET", f"/api/runs/compare?{urlencode([('run', left), ('run', right)])}")
+
+    def bring_in(self, path: Path) -> Any:
+        with path.open("rb") as file:
+            return json.loads(self._ask("POST", "/api/runs/import", file, "text/html",
+                                        {"Content-Length": str(path.stat().st_size)}))
+
+    def save(self, key: str) -> bytes:
+        return self._ask("GET", f"/api/runs/{quote(key, safe='')}/file")
 
     def pause(self, seconds: float) -> None:
         time.sleep(seconds)

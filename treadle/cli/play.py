@@ -27,7 +27,7 @@ def listing(settings: Settings, *, runs: bool, as_json: bool) -> int:
     if as_json:
         data(rows)
     elif runs:
-        table([{"run": row["run"], "title": row["title"], "state": _state(row)} for row in rows])
+        table([{"run": row["run"], "title": row["title"], "state": state(row)} for row in rows])
     else:
         table([{"name": row["workflow"], "title": row["title"], "file": row["file"],
                 "about": _broken(row) if "error" in row else row["about"]} for row in rows])
@@ -38,7 +38,8 @@ def _broken(row: dict[str, Any]) -> str:
     return f"does not load: {row['error']}" + (f" (line {row['line']})" if row["line"] else "")
 
 
-def _state(row: dict[str, Any]) -> str:
+def state(row: dict[str, Any]) -> str:
+    """What a run is, in a few words."""
     if row["locked"]:
         return "finished"
     return "complete" if row["complete"] else f"waits for {row['waiting_for']}" if row["waiting_for"] else "open"
@@ -186,7 +187,7 @@ class _Play:
                 if view["result"] is not None:
                     data(view["result"])
         if self._key:
-            say(f"{self._key}: {_state(view)}")
+            say(f"{self._key}: {state(view)}")
             self._exports(view)
         if code in (0, WAITS) and (left := self._given.unused()):
             say(f"Never asked for: {', '.join(left)}")

@@ -9,13 +9,13 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ..archive import Result
+from ..core import Core
 from ..errors import NotFound, TreadleError
 from ..files import FILE_ID, File
 from ..replay import Step
 from ..runs import RunView, summary
 from ..shows.table import cell
 from ..text import counted
-from .deps import Web
 
 TEXT = 100_000  # characters of one answer
 
@@ -36,16 +36,16 @@ class Record(NamedTuple):
     file: File | None = None
 
 
-async def records(web: Web, key: str) -> tuple[list[Record], RunView | None]:
+async def records(core: Core, key: str) -> tuple[list[Record], RunView | None]:
     """The steps of a run, and its drawing where its workflow is there and can be drawn."""
     view = None
     with suppress(NotFound, TreadleError):
-        view = await web.core.runs.draw(key)
-    found = await web.core.archive.results(key)
+        view = await core.runs.draw(key)
+    found = await core.archive.results(key)
     files = dict[str, File]()
     for id in await asyncio.to_thread(_named, found):
         with suppress(NotFound):
-            files[id] = web.core.files.get(id)
+            files[id] = core.files.get(id)
     return await asyncio.to_thread(_all, found, view, files), view
 
 

@@ -1,4 +1,4 @@
-"""Two runs side by side: their steps by label and key, what differs in words, the rows that differ, and what they show."""
+"""Two runs side by side: their steps by label and key, what differs in words, the rows that differ, what they show."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def ComparePage(lines: tuple[Line, Line], left: Sequence[Record], right: Sequenc
     count = sum(bool(pair.differs) for pair in pairs)
     text = f"{count} of {counted(len(pairs), 'step')} {'differs' if count == 1 else 'differ'}."
     if shown:
-        count = sum(bool(each.how) for each in shown)
-        text += f" {count} of {counted(len(shown), 'thing shown', 'things shown')} {'differs' if count == 1 else 'differ'}."
+        count, things = sum(bool(each.how) for each in shown), counted(len(shown), "thing shown", "things shown")
+        text += f" {count} of {things} {'differs' if count == 1 else 'differ'}."
     names = [line.title for line in lines]
     if names[0] == names[1]:
         names = [f"{line.title} ({line.key})" for line in lines]

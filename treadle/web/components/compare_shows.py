@@ -1,4 +1,4 @@
-"""What two runs show, side by side: texts as they are, rows of tables counted, everything else by what it is made of."""
+"""What two runs show, side by side: texts as they are, rows of tables counted, all else by what it is made of."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -22,8 +23,10 @@ from ...shows.exports import MEDIA, ending
 from ...text import storable
 from ..deps import Web
 from .files import download_headers
+from .run_list import FILE_MOST
+from .run_list import save as saved_file
 
-uploads = [r"/api/(?:runs|workflows)/[^/]+/files"]  # these count for themselves
+uploads = [r"/api/(?:runs|workflows)/[^/]+/files", r"/api/runs/import"]  # these count for themselves
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 Handler = Callable[[Request, Core], Awaitable[Any]]
@@ -99,11 +102,37 @@ async def answer(request: Request, core: Core) -> Any:
 
 
 async def change(request: Request, core: Core) -> Any:
-    """Revert, undo, finalise, unlock, stop, go on."""
+    """Revert, undo, finalise, unlock, stop, go on, fork, rename, delete, restore."""
     what, sent = request.path_params["what"], await _body(request)
     if what not in CHANGES:
         raise NotFound(f"A run cannot be asked to {what[:40]}.", hint=f"It can: {', '.join(CHANGES)}.")
-    return await core.commands.change(request.path_params["key"], what, _step(sent), by=_by(request))
+    name = storable(str(sent.get("title") or "")) if what == "rename" else _step(sent)
+    return await core.commands.change(request.path_params["key"], what, name, by=_by(request))
+
+
+async def compare(request: Request, core: Core) -> Any:
+    """Two runs side by side: `?run=` twice."""
+    keys = list(dict.fromkeys(request.query_params.getlist("run")))
+    if len(keys) != 2:
+        raise Refused(f"Two runs are compared, and {len(keys)} named.", hint="Name them: ?run=...&run=...")
+    return await core.commands.compare(*keys)
+
+
+async def bring_in(request: Request, core: Core) -> Any:
+    """Open a saved run: the body is the file."""
+    owner = f"import/{secrets.token_hex(8)}"
+    try:
+        async with core.files.receive("run.html", run=owner, step="value", max_bytes=FILE_MOST) as sink:
+            async for chunk in request.stream():
+                await sink.write(chunk)
+        return await core.commands.bring_in(sink.file.path, by=_by(request))
+    finally:
+        core.files.remove(owner)
+
+
+async def save(request: Request) -> Response:
+    """A run as one HTML file."""
+    return await saved_file(Web.of(request), request.path_params["key"])
 
 
 async def file(request: Request, core: Core) -> Any:
@@ -145,6 +174,9 @@ routes = [
     Route("/api/workflows/{endpoint}/runs", _json(begin, 201), methods=["POST"]),
     Route("/api/workflows/{endpoint}/files", _json(file, 201), methods=["POST"]),
     Route("/api/runs", _json(runs)),
+    Route("/api/runs/compare", _json(compare)),
+    Route("/api/runs/import", _json(bring_in, 201), methods=["POST"]),
+    Route("/api/runs/{key}/file", save),
     Route("/api/runs/{key}", _json(read)),
     Route("/api/runs/{key}/answer", _json(answer), methods=["POST"]),
     Route("/api/runs/{key}/files", _json(file, 201), methods=["POST"]),

@@ -88,7 +88,7 @@ async def run(web: Web, endpoint: str, key: str) -> Response:
     if web.core.plugins.get(endpoint) is None:
         drawn = drawn_for(web)
         drawn = drawn._replace(history=HistoryFold(key, web.core.archive.history(key, limit=FOLDED), drawn))
-        body = await asyncio.to_thread(RecordPage, line, (await records(web, key))[0], drawn)
+        body = await asyncio.to_thread(RecordPage, line, (await records(web.core, key))[0], drawn)
         await prepare(web)
         return page(web, title=line.title, body=body, endpoint="runs")
     return await run_page(web, key)

@@ -24,7 +24,6 @@ from ..components.compare import ComparePage
 from ..components.compare_shows import differing, shown_in
 from ..components.history import HistoryPage
 from ..components.more import run_at
-from ..components.runfile import END, RunFile
 from ..components.runlist import Asked, Place, RunList, RunsPage, Segments, Toast
 from ..components.steps import Drawn
 from ..deps import Web, number
@@ -32,11 +31,11 @@ from ..forms import Takes, Taking, read_answers
 from ..layout import page, prepare
 from ..records import records
 from ..run_pages import authored, drawn_for
+from ..saving import SAVE_S, saved
 from .files import download_headers
 
 ar = APIRouter()
 uploads = [r"/runs/import"]
-SAVE_S = 60.0  # seconds for drawing a run that is saved
 FILE_MOST = 200_000_000  # bytes of a saved run
 
 
@@ -226,7 +225,7 @@ async def compare(web: Web) -> Response:
         raise InvalidAnswer(f"Two runs are compared, and {len(keys)} {'is' if len(keys) == 1 else 'are'} selected.",
                             hint="Select two in the list of runs.")
     lines = (_kept(web, keys[0]), _kept(web, keys[1]))
-    sides = [await records(web, key) for key in keys]
+    sides = [await records(web.core, key) for key in keys]
     shown = [await authored(view, partial(shown_in, view), within=SAVE_S) if view is not None else {}
              for _, view in sides]
     await prepare(web)
@@ -305,25 +304,13 @@ def _fork_row(text: str, at: str, said: str, drawn: Drawn) -> str:
 @ar.get("/runs/{key:run}/file")
 async def save(web: Web, key: str) -> Response:
     """The whole run as one HTML file, drawn now, with its data after it."""
-    line = _kept(web, key)
-    headers = download_headers(web, f"{key}.html")
-    found, view = await records(web, key)
-    archive, plugin = web.core.archive, web.core.plugins.get(line.endpoint)
-    files = [*archive.files_of(key)]
-    kept = [web.core.files.get(file["id"]) for file, left_out in files if not left_out]
-    missing = [file["name"] for file, left_out in files if left_out]
-    told, now, secrets = archive.history(key), web.core.clock.now(), web.core.runs.secrets_of(key)
-
-    def draw(with_shows: bool = True) -> str:
-        return RunFile(line, plugin.title if plugin is not None else line.endpoint, found,
-                       view if with_shows else None, told, kept, missing, now, secrets)
-
-    head = await (authored(view, draw, within=SAVE_S) if view is not None else asyncio.to_thread(draw))
+    pieces = saved(web.core, key)
+    first = await anext(pieces)  # what cannot be saved is said as a page
 
     async def body() -> AsyncIterator[str]:
-        yield head
-        async for part in archive.lines_of(key):
-            yield part
-        yield END
+        yield first
+        async for piece in pieces:
+            yield piece
 
-    return StreamingResponse(body(), media_type="text/html; charset=utf-8", headers=headers)
+    return StreamingResponse(body(), media_type="text/html; charset=utf-8",
+                             headers=download_headers(web, f"{key}.html"))
