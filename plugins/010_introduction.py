@@ -8,7 +8,7 @@ NEXT = {
     "Look around": "Open **Hello** from the menu, top left: two questions, and you have seen a whole workflow.",
     "Get something done": "Open **URL counts** from the menu, top left: paste addresses, get tables and files.",
     "Write a workflow": "Open `plugins/040_hello.py` in an editor. A workflow is one Python file; a copy of that one, "
-                        "with another number and another function name, is in the menu after the next start.",
+                        "with another number and another function name, is in the menu as soon as you save it.",
 }
 
 

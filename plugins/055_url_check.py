@@ -42,8 +42,9 @@ async def url_check(ui: Ui) -> None:
     verdicts = Counter(row["verdict"] for row in found.ok)
     ui.show(f"**{many(len(found.ok), 'URL')} checked.** " + ", ".join(f"{name} {count:,}" for name, count in
                                                                  verdicts.most_common()) + ".",
-            f"Left out: {many(len(listed.urls) - len(urls), 'duplicate')}, {many(len(listed.rejected), 'line')} "
-            f"without a URL, {many(len(found.failed), 'URL')} not asked for.", Table(found.ok, sort="verdict"))
+            f"{many(len(listed.urls) - len(urls), 'duplicate')} and {many(len(listed.rejected), 'line')} without a URL "
+            "were left out." + (f" {many(len(found.failed), 'URL')} not asked for." if found.failed else ""),
+            Table(found.ok, sort="verdict"))
     if listed.rejected:
         ui.show("### Lines without a URL", Table(listed.rejected, sort="line"))
     ui.export("urls.csv", rows=found)

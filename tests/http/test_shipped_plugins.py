@@ -93,7 +93,7 @@ def test_a_list_of_urls_is_checked_one_by_one_in_its_order(run, site):
     rows = r.exports["urls.csv"]
     assert [(row["url"].removeprefix(site.url), row["verdict"]) for row in rows] == [
         ("/a", "fine"), ("/old", "redirects"), ("/missing", "broken"), ("/b/", "noindex")]
-    assert "1 duplicate, 0 lines" in r.shown[1]
+    assert "1 duplicate and 0 lines without a URL" in r.shown[1]
     with pytest.raises(InvalidAnswer, match="No URL was found"):
         run("url_check", {"Source": "Paste a list", "URLs": "nothing"})
 
