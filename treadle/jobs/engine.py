@@ -50,7 +50,8 @@ FAULT = "Treadle failed while this ran; the log says where."
 class Live:
     """What is seen of a job that runs. `done` of `total`, None where nobody knows, in `unit`; `failed`: items. `log`:
     its last lines. `eta_s`: seconds left, None where they cannot be told. `written`: by the model so far. `waits`: for
-    what, where nothing of it runs. `tries`: by item what waits to be tried again, `at` as seconds from now."""
+    what, where nothing of it runs. `tries`: by item what waits to be tried again, `at` as seconds from now.
+    `failures`: the numbers of the items that have failed."""
 
     done: float
     total: float | None
@@ -62,6 +63,7 @@ class Live:
     unit: str = ""
     waits: str = ""
     tries: Mapping[int, Try] = field(default_factory=dict)
+    failures: Sequence[int] = ()
 
     @property
     def far(self) -> str:
@@ -129,10 +131,10 @@ class Jobs:
     def recover(self) -> None:
         """At the start: note what ran when the server died. One that ended well did not die."""
         with self._db.transaction():
-            if not self._db.execute("DELETE FROM meta WHERE key = 'ended'").rowcount:
-                self._db.execute("UPDATE steps SET deaths = deaths + 1 WHERE state = 'running' AND kind = 'job'")
-                self._db.execute("UPDATE items SET deaths = deaths + 1 WHERE state = 'running' AND step IN "
-                                 "(SELECT id FROM steps WHERE state = 'running')")
+            died = not self._db.execute("DELETE FROM meta WHERE key = 'ended'").rowcount
+            self._db.execute("UPDATE steps SET deaths = deaths + ? WHERE state = 'running' AND kind = 'job'", (died,))
+            self._db.execute("UPDATE items SET deaths = deaths + ?, state = 'stopped' WHERE state = 'running' AND step "
+                             "IN (SELECT id FROM steps WHERE state = 'running')", (died,))
 
     def close(self) -> None:
         """At the end, when the tasks are cancelled: what ran goes on at the next start. Worker processes end."""
@@ -220,7 +222,7 @@ class Jobs:
                  for item, each in said.tries.items()}
         text, log = cover([said.text, list(said.log)], said.secrets)
         return Live(done, total, text, log, eta, items.failed if items else 0, said.written, "items" if items else "",
-                    waits, tries)
+                    waits, tries, items.failures if items else ())
 
     def ending(self, step_id: int) -> bool:
         """Whether a call of what was stopped is still running, in a thread that nobody can break off."""

@@ -73,6 +73,7 @@ class Items:
     def __init__(self, db: Database, files: Files, run: str, step: int, digests: list[str]) -> None:
         self._db, self._files, self._run, self._step, self._digests = db, files, run, step, digests
         self.total, self.done, self.failed = len(digests), 0, 0
+        self.failures: list[int] = []
         self.deaths: dict[int, int] = {}  # of the server, while it ran
         self._waiting: deque[int] = deque()
         self._suspects: deque[int] = deque()  # which run one after the other
@@ -102,14 +103,13 @@ class Items:
             else:
                 wrong.append((self._step, number))
         self._db.connection.executemany("DELETE FROM items WHERE step = ? AND number = ?", wrong)
-        self._db.execute("UPDATE items SET state = 'stopped' WHERE step = ? AND state = 'running'", (self._step,))
         for number in range(self.total):
             state, deaths = known.get(number, ("", 0))
             if state not in ("done", "failed") and deaths >= DEATHS:
                 state = "failed"
                 self._db.execute(WRITE + ROW, self._row(number, Result(state, error=DIED)))
             if state in ("done", "failed"):
-                self._count(state)
+                self._count(state, number)
                 continue
             self.deaths[number] = deaths
             (self._suspects if deaths >= DEATHS - 1 else self._waiting).append(number)
@@ -139,7 +139,7 @@ class Items:
         if next is not None:
             queue.popleft()
         if result is not None:
-            self._count(result.state)
+            self._count(result.state, number)
         return next
 
     def _row(self, number: int, result: Result) -> tuple[Any, ...]:
@@ -147,6 +147,7 @@ class Items:
                 result.value if result.state == "done" else None, without_secrets(result.error),
                 without_secrets(result.details), 0)
 
-    def _count(self, state: str) -> None:
+    def _count(self, state: str, number: int) -> None:
         self.done += state == "done"
         self.failed += state == "failed"
+        self.failures += [number] * (state == "failed")
