@@ -8,11 +8,11 @@ from treadle import Graph, Range, Table, Ui, Url, workflow
 
 from ._crawl import ahead, listed, same_site, visit
 from ._fetch import Rules, cleaned, reachable
-from ._findings import broken_links, findings, graph, summary, table
+from ._findings import findings, graph, summary, table
 from ._words import many
 
 MOST_SHOWN = 150  # pages of the graph
-COLUMNS = ["page", "title", "status", "why", "leads to", "hops", "robots", "links to it", "linked from"]
+COLUMNS = ["page", "link", "title", "status", "why", "leads to", "hops", "robots", "links to it", "linked from"]
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Limits:
                 "Reads robots.txt, and goes on where it was after a stop.",
           icon="network", training="site_crawl.md", needs=["network"],
           steps=["Address", "Limits", "Read the sitemap", "Crawl", "Find links", "Analyse", "List findings",
-                 "List broken links", "List pages", "Draw the links"])
+                 "List pages", "Draw the links"])
 async def site_crawl(ui: Ui) -> None:
     start = cleaned(await ui.ask("Address", Url, placeholder="https://example.org/"))
     limits = await ui.form(
@@ -56,7 +56,6 @@ async def site_crawl(ui: Ui) -> None:
         return
     found = await ui.job("Analyse", summary, start, done, sitemap)
     rows = await ui.job("List findings", findings, start, done, sitemap)
-    broken = await ui.job("List broken links", broken_links, start, done)
     pages = await ui.job("List pages", table, start, done)
     linked = await ui.job("Draw the links", graph, start, done, MOST_SHOWN)
     ui.show(f"**{many(found['addresses'], 'address', 'addresses')}, {many(found['pages'], 'page')}.** "
@@ -81,10 +80,10 @@ async def site_crawl(ui: Ui) -> None:
     ui.show(f"### How the pages are linked\n\nDrag, zoom, and choose a page to see its links.{part}",
             Graph(linked["nodes"], linked["edges"], title=f"Links of {start}"))
     ui.show("### All addresses", Table(pages, columns=[name for name in pages[0] if name != "url"]))
-    ui.export("crawl.xlsx", **{"All addresses": pages, **sheets, "Links to broken": broken})
+    ui.export("crawl.xlsx", **{"All addresses": pages, **sheets})
     ui.export("pages.csv", rows=pages)
     ui.export("findings.csv", rows=rows)
-    ui.export("broken-links.csv", rows=broken)
+    ui.export("broken-links.csv", rows=sheets["Links to what is broken"])
     ui.export("links.json", **linked)
 
 

@@ -34,7 +34,7 @@ async def parameter_buster(ui: Ui) -> None:
         ui.show(f"### Pages with most addresses{more}",
                 Table(found["multiplied"][:MOST_SHOWN], sort="-addresses"))
         ui.export("pages.csv", rows=found["multiplied"])
-    names = {row["parameter"]: f"{row['parameter']}, in {many(row['addresses'], 'address', 'addresses')}"
+    names = {row["parameter"]: f"{row['parameter']}: {many(row['addresses'], 'address', 'addresses')}"
              for row in found["parameters"][:100] if rule(row["parameter"])}
     if not names:
         ui.show("None of these names can stand in a robots.txt rule.")

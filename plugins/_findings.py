@@ -40,6 +40,10 @@ class Findings:
         return {
             "Broken": (self._row(each["url"], status=each["status"] or "", why=why(each))
                        for each in self.visits if is_broken(each)),
+            "Links to what is broken": (
+                {"page": path(self._start, page), "link": path(self._start, each["url"]),
+                 "status": each["status"] or "", "why": why(each), "url": page}
+                for each in self.visits if is_broken(each) for page in self.linked_from.get(each["url"], ())),
             "Redirects": (self._row(each["url"], **{"leads to": path(self._start, each["final"]), "hops": each["hops"]})
                           for each in self.visits if each["hops"] and not each["error"]),
             "Orphans": ({"page": path(self._start, url), "url": url} for url in self._sitemap
@@ -52,13 +56,6 @@ class Findings:
             "Same title": (self._row(url, title=each["title"]) for url, each in by_title
                            if each["title"] and titles[each["title"]] > 1),
         }
-
-    def broken_links(self) -> Iterator[Row]:
-        """Each link to a broken address: where it stands, and where it leads."""
-        for each in self.visits:
-            if is_broken(each):
-                for page in self.linked_from.get(each["url"], ()):
-                    yield {"on page": page, "link": each["url"], "status": each["status"] or "", "why": why(each)}
 
     def _row(self, url: str, **more: Any) -> Row:
         """An address with what leads to it, as a path where it is one of the site."""
@@ -81,11 +78,6 @@ def findings(start: str, rounds: Rounds, sitemap: Sequence[str]) -> list[Row]:
     """The rows of all kinds, at most `MOST` of each; `finding` says which one it is of."""
     return [{"finding": kind, **row} for kind, rows in Findings(start, rounds, sitemap).kinds().items()
             for row in islice(rows, MOST)]
-
-
-def broken_links(start: str, rounds: Rounds) -> list[Row]:
-    """Every link that leads to a broken address, at most 20,000."""
-    return list(islice(Findings(start, rounds, ()).broken_links(), 4 * MOST))
 
 
 def table(start: str, rounds: Rounds) -> list[Row]:
