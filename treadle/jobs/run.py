@@ -9,7 +9,7 @@ from typing import Any
 from ..calls import inner
 from ..clock import Clock
 from ..drawing import Work
-from ..text import without_secrets
+from ..text import cover, without_secrets
 from .calls import Over, call_here, failed
 from .executors import Executors, cancelled
 from .progress import Said, Try
@@ -38,7 +38,7 @@ class Calls:
             if result.state == "done" or number == most:
                 break
             pause = min(PAUSE_S * 2 ** (number - 1), PAUSE_MOST_S)
-            error = without_secrets(result.error.rstrip("."))
+            error = cover(without_secrets(result.error.rstrip(".")), said.secrets)
             said.say(f"{error}. Attempt {number + 1} of {most} starts in {pause:g} s.")
             said.tries[item] = Try(error, number + 1, most, self._clock.monotonic() + pause)
             try:
