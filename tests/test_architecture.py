@@ -124,7 +124,7 @@ def code_lines(path: Path) -> int:
 
 # What one reads to understand Treadle is the spine. Beside it stand parts that each do one thing, with a budget of
 # their own.
-BUDGETS = {("jobs",): 1_300, ("fields",): 1_000, ("plugins",): 650, ("archive", "archive_files"): 350,
+BUDGETS = {("jobs",): 1_350, ("fields",): 1_000, ("plugins",): 650, ("archive", "archive_files"): 350,
            ("commands", "tools"): 350}
 SPINE = 3_300
 
