@@ -69,9 +69,19 @@ async def test_the_styles_name_fonts_by_their_present_address_and_no_other_file(
 
 async def test_the_script_begins_with_the_theme_and_holds_htmx_before_ours(static):
     text = (await static.get(url("app.js"))).text
-    parts = [(STATIC / part).read_text() for part in JOINED["app.js"]]
-    assert [text.index(part) for part in parts] == sorted(text.index(part) for part in parts)
-    assert text.startswith("// Before the first paint")
+    _, *htmx, _ = [(STATIC / part).read_text() for part in JOINED["app.js"]]
+    places = [text.index(part) for part in ("prefers-color-scheme", *htmx, "target.popover")]
+    assert places == sorted(places) and places[0] < 300
+
+
+async def test_our_files_are_sent_without_comments_and_indentation_and_are_whole(static):
+    for name in ("app.js", "app.css"):
+        text = (await static.get(url(name))).text
+        assert not re.search(r"^\s*//|^ ", text, re.MULTILINE)
+        for part in JOINED[name]:
+            lines = [line.strip() for line in (STATIC / part).read_text().splitlines()]
+            code = [line.partition("/*")[0] for line in lines if not line.startswith("//") and "fonts/" not in line]
+            assert [line for line in code if line not in text] == []
 
 
 def test_what_is_vendored_is_what_its_list_says():
@@ -94,4 +104,4 @@ def test_every_icon_a_component_names_is_in_the_sprite():
     sources = "".join(path.read_text() for path in (STATIC.parent / "treadle" / "web").rglob("*.py"))
     named = set(re.findall(r'\bicon\("([a-z0-9-]+)"', sources))
     assert named
-    assert named <= assets.icon_names()
+    assert named <= {name for name, sprite in assets.icon_names().items() if sprite == "icons.svg"}

@@ -121,7 +121,8 @@ def _icons(plugins: Plugins) -> list[Problem]:
     from ..config import ROOT
     from ..plugins.checking import Problem
 
-    known = re.findall('<symbol id="([^"]+)"', (ROOT / "static" / "icons.svg").read_text())
+    known = [name for sprite in ("icons.svg", "signs.svg")
+             for name in re.findall('<symbol id="([^"]+)"', (ROOT / "static" / sprite).read_text())]
     return [Problem(item.file, 0, f"icon= of {item.endpoint} is {item.icon!r}, which is none of: {', '.join(known)}.")
             for item in plugins.all() if isinstance(item, Workflow) and item.icon not in known]
 

@@ -27,6 +27,7 @@ JOINED = {  # what a page loads -> the files it is made of, in order
     "app.css": ("css/tokens.css", "css/base.css", "css/layout.css", "css/components.css"),
     "app.js": ("js/boot.js", "vendor/htmx-4.0.1.min.js", "vendor/hx-sse-4.0.1.min.js", "js/app.js"),
     "icons.svg": ("icons.svg",),
+    "signs.svg": ("signs.svg",),  # further ones for icon=, which a page without them does not load
     "favicon.svg": ("favicon.svg",),
 }
 LATE = {  # what only a page that shows it loads, or a frame: read when its address is first asked for
@@ -40,6 +41,8 @@ LATE = {  # what only a page that shows it loads, or a frame: read when its addr
 FONTS = ("geist-latin-wght-normal.woff2", "geist-latin-ext-wght-normal.woff2", "geist-mono-latin-wght-normal.woff2")
 MEDIA = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml",
          "woff2": "font/woff2"}
+SPARE = {"css": re.compile(rb"/\*.*?\*/\n?|^ +", re.DOTALL | re.MULTILINE),  # a seventh of what they weigh
+         "js": re.compile(rb"^ *//.*\n|^ +", re.MULTILINE)}
 FOREVER = "public, max-age=31536000, immutable"  # the name changes with the content
 
 
@@ -88,7 +91,9 @@ def _load() -> dict[str, Asset]:
 
 
 def _joined(parts: tuple[str, ...]) -> bytes:
-    return b"\n".join(_path(part).read_bytes() for part in parts)
+    """The files one after the other; ours without comments on lines of their own and without indentation."""
+    return b"\n".join(SPARE[folder].sub(b"", _path(part).read_bytes()) if (folder := part.partition("/")[0]) in SPARE
+                      else _path(part).read_bytes() for part in parts)
 
 
 def _path(part: str) -> Path:
@@ -128,9 +133,10 @@ def _late(path: str) -> Asset | None:
 
 
 @cache
-def icon_names() -> frozenset[str]:
-    """The icons of the sprite."""
-    return frozenset(name.decode() for name in re.findall(rb'<symbol id="([^"]+)"', _ASSETS["icons.svg"].body))
+def icon_names() -> dict[str, str]:
+    """The icons there are, each with the sprite that holds it."""
+    return {name.decode(): sprite for sprite in ("icons.svg", "signs.svg")
+            for name in re.findall(rb'<symbol id="([^"]+)"', _ASSETS[sprite].body)}
 
 
 async def serve(request: Request) -> Response:

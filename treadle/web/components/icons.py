@@ -1,4 +1,4 @@
-"""Icons: Lucide (ISC) on a 24 grid, one sprite for all pages."""
+"""Icons: Lucide (ISC) on a 24 grid, one sprite for all pages and one for what authors choose."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def icon_at(plugins: Plugins, endpoint: str) -> str:
 
 @cache
 def icon(name: str, *, small: bool = False, label: str = "", cls: str = "") -> NotStr:
-    """An icon of `static/icons.svg`. Without a label it is decoration and hidden from screen readers.
+    """An icon of the sprites. Without a label it is decoration and hidden from screen readers.
 
-    `small`: 14 px instead of 16. `cls`: further classes, such as "lock". A name the sprite lacks (an author's) is
+    `small`: 14 px instead of 16. `cls`: further classes, such as "lock". A name they lack (an author's) is
     drawn as the sign of a workflow.
     """
     name = name if name in icon_names() else "workflow"
     classes = " ".join(part for part in ("i", "i-sm" if small else "", cls) if part)
     said = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true"'
-    return NotStr(f'<svg class="{classes}" {said}><use href="{url("icons.svg")}#{name}"/></svg>')
+    return NotStr(f'<svg class="{classes}" {said}><use href="{url(icon_names()[name])}#{name}"/></svg>')
