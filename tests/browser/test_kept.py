@@ -218,4 +218,4 @@ async def test_stop_in_the_bar_of_an_upload_keeps_the_form_and_nothing_of_the_fi
     await network.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1,
                                                             "uploadThroughput": -1})
     await page.get_by_role("button", name="Start").click()
-    await page.get_by_text("big.txt").wait_for()
+    await page.get_by_role("link", name="big.txt").wait_for()
