@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from tests.browser.conftest import ARGS, CHROMIUM, DESKTOP, PHONE, SMALL, ask, connected, go
 from tests.fakes import FakeOllama, Script
 from tests.harness import NOWHERE, Server
+from tests.site import Site, running
+from tests.site import page as web_page
 
 HERE = Path(__file__).parent
 URLS = "".join(f"https://{host}/{path}?page={n}\n" for n in range(40) for host, path in (
@@ -41,6 +44,32 @@ def without(url: str, name: str) -> str:
 """
 
 
+GUIDES = ("returns", "delivery", "sizes", "care", "repair")
+GOODS = ("soap", "refill-pack", "brush", "towel", "bottle", "jar", "sponge", "balm")
+
+
+def shop() -> Site:
+    """A small shop: guides that link each other, goods that link their guides, two links that lead nowhere."""
+    site = Site(pages=0)
+    html = {"Content-Type": "text/html; charset=utf-8"}
+
+    def put(path: str, title: str, *links: str) -> None:
+        site.answers[path] = (200, html, web_page(title, *links))
+
+    site.answers.clear()
+    put("/", "A small shop", "/guides/", "/goods/", "/contact", "/secret/stock")
+    put("/guides/", "Guides", *(f"/guides/{name}" for name in GUIDES))
+    put("/goods/", "Goods", *(f"/goods/{name}" for name in GOODS))
+    put("/contact", "Contact", "/imprint")
+    put("/orphan", "Summer sale")
+    for number, name in enumerate(GUIDES):
+        put(f"/guides/{name}", f"Guide: {name}", f"/guides/{GUIDES[number - 1]}", f"/goods/{GOODS[number]}")
+    for number, name in enumerate(GOODS):
+        put(f"/goods/{name}", name.capitalize(), f"/guides/{GUIDES[number % len(GUIDES)]}",
+            *(["/goods/gift-box"] if number % 4 == 0 else []))
+    return site
+
+
 async def main() -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
@@ -51,6 +80,8 @@ async def main() -> None:
                 await first(browser, server)
             with Server(Path(folder) / "second", ollama=model.address) as server:
                 await work(browser, server, model)
+                with running(shop()) as site:
+                    await crawl(browser, server, site)
         await browser.close()
 
 
@@ -117,6 +148,26 @@ async def work(browser: Browser, server: Server, model: FakeOllama) -> None:
         if size != DESKTOP:
             await page.locator(".tabs a").last.click()
             await picture(page, "chat-" + name.rpartition("-")[2])
+
+
+async def crawl(browser: Browser, server: Server, site: Site) -> None:
+    """A site crawl while it runs, and its graph of links."""
+    page = await window(browser, server, DESKTOP)
+    await page.goto("/site_crawl")
+    await connected(page)
+    await page.locator("#main input.input").last.fill(site.url)
+    await page.get_by_role("button", name="Start").click()
+    await page.get_by_label("Requests a second").fill("4")
+    await page.get_by_label("Private networks").check()
+    await page.get_by_role("button", name="Save").click()
+    await page.get_by_role("heading", name="Crawl depth 2").wait_for(timeout=30_000)
+    await page.get_by_text(re.compile(r"[6-9] of 1\d items")).first.wait_for(timeout=30_000)
+    await picture(page, "job-light")
+    graph = page.locator("figure:has(iframe), .figure:has(iframe), iframe").first
+    await graph.wait_for(timeout=60_000)
+    await graph.scroll_into_view_if_needed()
+    await page.wait_for_timeout(2500)  # the graph comes to rest
+    await picture(page, "crawl-light")
 
 
 if __name__ == "__main__":
