@@ -26,12 +26,12 @@ from .files import File, FileId, Files, Sink
 from .jobs.engine import Jobs
 from .plugins.registry import Plugins
 from .results import Failed
+from .run import authored
 from .runs import Answers, Run, Runs, RunView
 from .shows import Table
 from .shows.exports import make
 from .text import cover
 from .ui import _key_text as key_text
-from .worker import Call, folder_of
 from .workflow import Broken, Workflow
 
 __all__ = ["Commands", "key_text", "schema", "settled", "typed", "under_way"]
@@ -249,7 +249,7 @@ class Commands:
         for item in view.drawing.items:
             if isinstance(item, Export) and name in (item.name, item.slug):
                 making = partial(make, item.name, item.data, self._runs.secrets_of(key))
-                return item.name, await Call(making, folder_of(view.workflow.fn)).result(EXPORT_S)
+                return item.name, await authored(view, making, within=EXPORT_S)
         raise NotFound(f"{key} has no download {name[:80]}.")
 
     # within
@@ -275,7 +275,7 @@ class Commands:
             return {"steps": [_step(item) for item in items if isinstance(item, Step) and item.state == "done"],
                     "shown": shown, "result": cover(plain_data(view.drawing.result), secrets)}
 
-        facts |= await Call(work, folder_of(view.workflow.fn)).result(READ_S)
+        facts |= await authored(view, work, within=READ_S)
         base = f"/runs/{view.run.key}" if view.run is not None else f"/runs/new/{view.workflow.endpoint}"
         facts["exports"] = [{"name": item.name, "url": f"{base}/exports/{item.slug}"} for item in view.drawing.items
                             if isinstance(item, Export)]

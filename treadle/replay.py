@@ -21,7 +21,7 @@ from .fields.parse import prepare
 from .fields.types import OpenFile, references
 from .text import storable
 from .ui import Halt, Ui
-from .worker import GIVE_UP_S, Call, Ended, Overdue, blame, folder_of, shown
+from .worker import GIVE_UP_S, Call, Ended, Overdue, blame, folder_of, guarded, shown
 from .workflow import Author, Late, Workflow
 
 __all__ = ["Approve", "Drawing", "Export", "Show", "Step", "Stored", "Ui", "replay", "run_check"]
@@ -211,10 +211,6 @@ async def run_check(step: Step, value: Any, *, deadline_s: float = CHECK_DEADLIN
             raise
         except ValueError as error:
             raise InvalidAnswer(storable(str(error)) or "This answer was refused.", field="value") from error
-        except Ended:
-            raise
-        except BaseException as error:
-            raise blame(error, folder, file=step.file, line=step.line) from error
         try:
             spec.to_json(checked)
         except InvalidAnswer:
@@ -222,8 +218,5 @@ async def run_check(step: Step, value: Any, *, deadline_s: float = CHECK_DEADLIN
                               line=step.line, hint="It returns the value, or raises ValueError.") from None
         return checked
 
-    try:
-        return await Call(work, folder).result(deadline_s, give_up_s=give_up_s)
-    except Overdue as late:
-        raise PluginError(f"The check of {step.label!r} took longer than {deadline_s:g} s",
-                          file=shown(late.file or step.file, folder), line=late.line or step.line) from None
+    return await guarded(work, folder, what=f"The check of {step.label!r}", file=step.file, line=step.line,
+                         within=deadline_s, give_up_s=give_up_s)

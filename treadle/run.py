@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .clock import Clock
 from .db import Database
@@ -20,8 +20,11 @@ from .files import File, Files
 from .plugins.registry import Plugins
 from .steps import Steps
 from .text import cover, one_line
+from .worker import folder_of, guarded
 from .workflow import Broken, Workflow
 
+T = TypeVar("T")
+DRAW_S = 5.0  # seconds for drawing what an author shows
 TITLES = frozenset({"text", "url", "upload"})  # kinds of questions whose answer names a run
 
 
@@ -80,6 +83,13 @@ class RunView:
                     if spec.kind in TITLES and (short := one_line(spec.text(values[name]), 40)):
                         return f"{self.workflow.title}, {short}"
         return f"{self.workflow.title} {self.run.number}" if self.run is not None else self.workflow.title
+
+
+async def authored(view: RunView, work: Callable[[], T], *, within: float = DRAW_S) -> T:
+    """What `work`, which asks an author's objects, gives; in a thread that is ended `within` seconds. Raises
+    `PluginError`."""
+    workflow = view.workflow
+    return await guarded(work, folder_of(workflow.fn), what="What it shows", file=workflow.file, within=within)
 
 
 def new_owner(client_id: str) -> str:

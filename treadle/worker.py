@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Generic, TypeVar
 
-from .errors import MissingPackage, PluginError
+from .errors import InvalidAnswer, MissingPackage, PluginError
 from .text import install, storable, without_secrets
 from .threads import THREADS
 
@@ -159,6 +159,28 @@ class Call(Generic[T]):
         while frame is not None and not frame.f_code.co_filename.startswith(self._folder):
             frame = frame.f_back
         return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
+
+
+async def guarded(work: Callable[[], T], folder: str, *, what: str, file: str, line: int = 0, within: float,
+                  give_up_s: float = GIVE_UP_S) -> T:
+    """What `work`, which calls an author's code, gives; in a thread that is ended after `within` seconds.
+
+    Raises `InvalidAnswer` as the author's code does, and `PluginError` for all else it raises or when it takes longer:
+    `what`, as it begins a sentence, then took too long. `folder`: as in `Call`; `file` and `line` as in `blame`.
+    """
+    def working() -> T:
+        try:
+            return work()
+        except (InvalidAnswer, PluginError, Ended):
+            raise
+        except BaseException as error:  # also SystemExit, which would end the server
+            raise blame(error, folder, file=file, line=line) from error
+
+    try:
+        return await Call(working, folder).result(within, give_up_s=give_up_s)
+    except Overdue as late:
+        raise PluginError(f"{what} took longer than {within:g} s", file=shown(late.file or file, folder),
+                          line=late.line or line) from None
 
 
 def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "", file: str = "",

@@ -285,3 +285,29 @@ async def curl(program, words, files):
     answer = await program.request(method, address, content=content, headers=headers)
     files[out] = answer.content
     return answer
+
+ODD = '''
+from treadle import workflow
+
+
+@workflow("Odd", message="m")
+async def odd(ui):
+    return Broken(await ui.ask("How", str))
+
+
+class Broken:
+    def __init__(self, how):
+        self.how = how
+
+    def __iter__(self):
+        raise {"exit": SystemExit(3), "zero": ZeroDivisionError("by zero")}[self.how]
+'''
+
+
+@pytest.mark.parametrize(("how", "said"), [("zero", "ZeroDivisionError: by zero"), ("exit", "SystemExit: 3")])
+async def test_a_result_that_cannot_be_read_is_the_authors_error(program, core, settings, how, said):
+    """Also one that would end the server."""
+    (settings.plugins / "odd.py").write_text(ODD)
+    core.plugins.load()
+    answer = await program.post("/api/workflows/odd/runs", json={"value": how})
+    assert (answer.status_code, answer.json()["error"]) == (500, said)

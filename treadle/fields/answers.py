@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from ..drawing import Step
-from ..errors import InvalidAnswer, NotFound, PluginError
+from ..errors import InvalidAnswer, NotFound
 from ..files import File, Files
 from ..replay import CHECK_DEADLINE_S, run_check
-from ..worker import Call, Overdue, blame, folder_of, shown
+from ..worker import folder_of, guarded
 from .secrets import Secrets
 from .spec import SECRET
 from .types import FieldSpec, FileId, FormSpec, Secret, references
@@ -90,7 +89,10 @@ async def accept(step: Step, answers: Answers, *, owner: str, files: Files, secr
 
     own = isinstance(spec, FormSpec) or spec.hint is not None  # there may be an author's validator in it
     try:
-        value = await run_check(step, await _in_time(step, parse) if own else parse())
+        value = await guarded(
+            parse, folder_of(step.check) or step.file.rpartition("/")[0] + "/", what=f"The checks of {step.label!r}",
+            file=step.file, line=step.line, within=CHECK_DEADLINE_S) if own else parse()
+        value = await run_check(step, value)
     except InvalidAnswer as error:
         if isinstance(spec, FormSpec) and not error.fields:
             error.fields = {"": error.message}
@@ -136,25 +138,6 @@ def _files(step: Step, value: Any) -> dict[str, File]:
     else:
         values = {"value": value}
     return {name: each for name, each in values.items() if isinstance(each, File)}
-
-
-async def _in_time(step: Step, parse: Callable[[], Any]) -> Any:
-    """Run validators of an author's: in a thread, and no longer than a check may take."""
-    folder = folder_of(step.check) or step.file.rpartition("/")[0] + "/"
-
-    def work() -> Any:
-        try:
-            return parse()
-        except InvalidAnswer:
-            raise
-        except Exception as error:
-            raise blame(error, folder, file=step.file, line=step.line) from error
-
-    try:
-        return await Call(work, folder).result(CHECK_DEADLINE_S)
-    except Overdue as late:
-        raise PluginError(f"The checks of {step.label!r} took longer than {CHECK_DEADLINE_S:g} s",
-                          file=shown(late.file or step.file, folder), line=late.line or step.line) from None
 
 
 def same(stored: str | None, given: Given, files: Files, secrets: Secrets) -> bool:

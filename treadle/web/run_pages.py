@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
 from html import escape
-from typing import TypeVar
 from urllib.parse import quote
 
 from loguru import logger
@@ -15,8 +13,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ..errors import PluginError
 from ..replay import Drawing, Show, Step, replay
+from ..run import authored
 from ..runs import Run, RunView
-from ..worker import Call, Overdue, blame, folder_of, shown
 from ..workflow import Page
 from .components.history import FOLDED, HistoryFold
 from .components.home import FirstUse
@@ -28,8 +26,6 @@ from .job_rows import seen_of
 from .layout import page, prepare, title_tag
 from .problems import reference
 
-T = TypeVar("T")
-DRAW_S = 5.0  # seconds for drawing what an author shows
 LISTED = 10  # runs in one list
 MANY = 200   # steps and shows; fewer are drawn in 5 ms
 
@@ -137,26 +133,6 @@ def _explained(view: RunView, drawn: Drawn) -> Drawn:
     what = view.run.key if view.run is not None else view.workflow.endpoint
     logger.error("{} {} could not be drawn: {}, line {}, {}", name, what, error.file, error.line, kind)
     return drawn._replace(reference=name)
-
-
-async def authored(view: RunView, work: Callable[[], T], *, within: float = DRAW_S) -> T:
-    """Run what calls an author's objects: in a thread that is ended `within` seconds, and their errors are theirs.
-
-    Raises `PluginError`.
-    """
-    folder, file = folder_of(view.workflow.fn), view.workflow.file
-
-    def working() -> T:
-        try:
-            return work()
-        except Exception as error:
-            raise blame(error, folder, file=file) from error
-
-    try:
-        return await Call(working, folder).result(within)
-    except Overdue as late:
-        raise PluginError(f"What it shows took longer than {within:g} s to draw", line=late.line,
-                          file=shown(late.file, folder) if late.file else file) from None
 
 
 async def _drawing(web: Web, view: RunView, drawn: Drawn, refusal: Refusal | None) -> str:

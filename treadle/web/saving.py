@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 from ..core import Core
 from ..errors import NotFound
+from ..run import authored
 from .components.runfile import END, RunFile
 from .records import records
-from .run_pages import authored
 
 SAVE_S = 60.0  # seconds for drawing a run that is saved
 

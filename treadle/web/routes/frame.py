@@ -15,6 +15,7 @@ from starlette.responses import FileResponse, HTMLResponse, Response
 
 from ...errors import NotFound
 from ...files import File
+from ...run import authored
 from ...runs import RunView
 from ...shows import Download, kind
 from ...shows.pictures import Picture, picture, spec_of
@@ -23,7 +24,6 @@ from ..assets import url as asset
 from ..components.figures import FRAMED, title_of
 from ..components.shows import thing_at
 from ..deps import Web, number
-from ..run_pages import authored
 from .files import download_headers
 
 ar = APIRouter()

@@ -7,6 +7,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ...drawing import WORKS, Step
 from ...errors import NotFound
+from ...run import authored
 from ..components.bell import Bell, Ended, JobsList, JobsPage
 from ..components.jobs import ItemsForm, JobCard, Seen
 from ..components.shows import TablePage
@@ -14,7 +15,7 @@ from ..components.steps import run_path
 from ..deps import Web, number
 from ..job_rows import job_counts, lines, look, results, seen
 from ..layout import page, prepare
-from ..run_pages import authored, changed, drawn_for, run_body
+from ..run_pages import changed, drawn_for, run_body
 from ..viewport import partial
 
 ar = APIRouter()

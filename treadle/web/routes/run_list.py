@@ -19,18 +19,19 @@ from starlette.routing import Route
 from ...archive import Line, Listing
 from ...errors import Conflict, InvalidAnswer, NotFound, Refused, TooLarge
 from ...replay import Step
+from ...run import authored
 from ...workflow import Workflow
 from ..components.compare import ComparePage
 from ..components.compare_shows import differing, shown_in
 from ..components.history import HistoryPage
 from ..components.more import run_at
 from ..components.runlist import Asked, Place, RunList, RunsPage, Segments, Toast
-from ..components.steps import Drawn
+from ..components.steps import Drawn, named
 from ..deps import Web, number
 from ..forms import Takes, Taking, read_answers
 from ..layout import page, prepare
 from ..records import records
-from ..run_pages import authored, drawn_for
+from ..run_pages import drawn_for
 from ..saving import SAVE_S, saved
 from .files import download_headers
 
@@ -282,9 +283,9 @@ async def fork_page(web: Web, key: str) -> Response:
     line, view = _kept(web, key), await web.core.runs.draw(key)
     drawn = drawn_for(web)
     steps = [item for item in view.drawing.items if isinstance(item, Step)]
-    rows = [_fork_row(f"Step {step.number}, {step.label}", f"/runs/{quote(key)}/fork/{quote(step.slug)}",
-                      step.label, drawn) for step in steps if step.state != "running" and step is not view.drawing.open]
-    last = f"Step {view.drawing.open.number}, {view.drawing.open.label}" if view.drawing.open else "The end"
+    rows = [_fork_row(f"Step {step.number}, {named(step)}", f"/runs/{quote(key)}/fork/{quote(step.slug)}",
+                      named(step), drawn) for step in steps if step.state != "running" and step is not view.drawing.open]
+    last = f"Step {view.drawing.open.number}, {named(view.drawing.open)}" if view.drawing.open else "The end"
     rows.append(_fork_row(f"{last}, with all answers", f"/runs/{quote(key)}/fork", "the end", drawn))
     back = escape(drawn.url(run_at(line)))
     await prepare(web)

@@ -13,6 +13,7 @@ from ...fields.answers import fields_of, file_step, hold
 from ...fields.form import many_refused
 from ...files import megabytes
 from ...replay import Export, Step
+from ...run import authored
 from ...runs import Answers, Run, RunView, new_owner
 from ...shows.exports import MEDIA, ending, make
 from ..components.fields import UploadBar
@@ -22,7 +23,7 @@ from ..components.steps import Refusal, run_path
 from ..deps import Web, number
 from ..forms import Takes, Taking, read_answers
 from ..layout import page, prepare
-from ..run_pages import authored, came_back, changed, drawn_for, new_page, run_body, upload_id
+from ..run_pages import came_back, changed, drawn_for, new_page, run_body, upload_id
 from .files import download_headers
 
 ar = APIRouter()
