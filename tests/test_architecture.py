@@ -26,10 +26,10 @@ PLUGINS = [path for path in PYTHON if path.parent == ROOT / "plugins"]
 LAYERS = [
     "errors", "clock", "config", "text", "folder", "logs", "schema", "db", "feed", "tasks", "files", "llm",
     "jobs.progress", "fields.parse", "fields.spec", "fields.form", "fields.types", "fields.secrets", "calls", "results",
-    "drawing", "threads", "worker", "shows", "workflow", "ui", "replay", "steps", "plugins.code",
-    "jobs.results", "jobs.calls", "jobs.cluster", "jobs.processes", "jobs.executors", "jobs.run", "jobs.items",
-    "jobs.llm", "jobs.watchdog", "jobs.engine", "plugins.folders", "plugins.declared", "plugins.registry",
-    "plugins.watch", "plugins.checking", "fields.answers", "facts", "drawings", "run", "advance", "runs", "importers", "archive_files",
+    "drawing", "threads", "worker", "shows", "workflow", "ui", "replay", "steps", "plugins.code", "jobs.results",
+    "jobs.calls", "jobs.cluster", "jobs.processes", "jobs.executors", "jobs.run", "jobs.items", "jobs.llm",
+    "jobs.watchdog", "jobs.engine", "plugins.folders", "plugins.declared", "plugins.registry", "plugins.watch",
+    "plugins.checking", "fields.answers", "facts", "drawings", "run", "advance", "runs", "importers", "archive_files",
     "archive", "commands", "conversation", "narrator", "tools", "context", "fields.drafts", "replies", "core",
     "testing", "cli",
 ]

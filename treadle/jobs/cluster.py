@@ -165,7 +165,7 @@ def arrived(id: str, name: str, size: int, sha256: str, data: bytes) -> File:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / sha256
     if not path.exists() or path.stat().st_size != size:
-        partial = path.with_name(f"{sha256}.{os.getpid()}")
+        partial = path.with_name(f"{sha256}.{os.getpid()}.{threading.get_ident()}")
         partial.write_bytes(data)
         partial.rename(path)
     return File(FileId(id), name, size, sha256, path)

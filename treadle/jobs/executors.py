@@ -50,9 +50,9 @@ class Executors:
     async def ready(self, on: str, said: Said) -> None:
         """Wait until a call could begin at once, so that its limit of time counts what it takes itself."""
         if on == "process":
-            await self._room.acquire()
             if "treadle.jobs.processes" not in sys.modules:
                 await self.in_thread(import_module, "treadle.jobs.processes")
+            await self._room.acquire()  # last: what is cancelled before gives nothing back
         elif on == "cluster" and self._cluster is not None:
             said.waits = "" if self._cluster.is_there else WAITS
             await self._cluster.ready(self.in_thread)
@@ -74,7 +74,7 @@ class Executors:
     async def _process(self, fn: Any, args: tuple[Any, ...], said: Said, over: Over, alone: bool) -> Result:
         from .processes import Processes, packed
 
-        loop, pool, future, slot = asyncio.get_running_loop(), self._pool, None, 0
+        loop, pool, future, slot = asyncio.get_running_loop(), None, None, 0
         try:
             blob = await self.in_thread(packed, fn, args)
             if alone:

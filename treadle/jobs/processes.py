@@ -14,7 +14,7 @@ import os
 import pickle
 import signal
 import threading
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import suppress
 from importlib import import_module
 from itertools import count
@@ -77,12 +77,15 @@ class Processes:
 
     def submit(self, blob: bytes, said: Said, over: Over) -> tuple[Future[tuple[Result, int]], int]:
         """Run what `packed` has packed: the result and the number of its reports, and a slot to be given to `free`.
-        Raises `BrokenProcessPool`. Takes milliseconds when it starts a process."""
+        Raises `BrokenExecutor`, also when it was closed. Takes milliseconds when it starts a process."""
         slot = self._free.pop()
         self._calls[slot] = [said, 0]
         over.share(self._flags, slot)
         try:
             return self._pool.submit(_work, slot, blob), slot
+        except RuntimeError as error:
+            self.free(slot)
+            raise BrokenExecutor(str(error)) from error
         except BaseException:
             self.free(slot)
             raise

@@ -284,7 +284,8 @@ async def fork_page(web: Web, key: str) -> Response:
     drawn = drawn_for(web)
     steps = [item for item in view.drawing.items if isinstance(item, Step)]
     rows = [_fork_row(f"Step {step.number}, {named(step)}", f"/runs/{quote(key)}/fork/{quote(step.slug)}",
-                      named(step), drawn) for step in steps if step.state != "running" and step is not view.drawing.open]
+                      named(step), drawn)
+            for step in steps if step.state != "running" and step is not view.drawing.open]
     last = f"Step {view.drawing.open.number}, {named(view.drawing.open)}" if view.drawing.open else "The end"
     rows.append(_fork_row(f"{last}, with all answers", f"/runs/{quote(key)}/fork", "the end", drawn))
     back = escape(drawn.url(run_at(line)))
