@@ -8,7 +8,7 @@ from treadle import Graph, Range, Table, Ui, Url, workflow
 
 from ._crawl import ahead, listed, same_site, visit
 from ._fetch import Rules, cleaned, reachable
-from ._findings import findings, graph, summary, table
+from ._findings import Row, findings, graph, summary, table
 from ._words import many
 
 MOST_SHOWN = 150  # pages of the graph
@@ -68,14 +68,17 @@ async def site_crawl(ui: Ui) -> None:
                 "come to its limits or was stopped. They may link to what is shown as an orphan.")
     if not sitemap:
         ui.show("No sitemap was found, so nobody can tell which pages are orphans.")
-    sheets = {kind: [row for row in rows if row["finding"] == kind] for kind in found["kinds"]}
+    sheets: dict[str, list[Row]] = {kind: [] for kind in found["kinds"]}
+    for row in rows:
+        sheets[row["finding"]].append(row)
     for kind, of_kind in sheets.items():
-        count = found["kinds"][kind]
         if of_kind:
+            count = found["kinds"][kind]
             part = f"\n\nThe first {len(of_kind):,} of {count:,}." if count > len(of_kind) else ""
             columns = [name for name in COLUMNS if name in of_kind[0]]
-            ui.show(f"### {kind}{part}", Table(of_kind, columns=columns, sort="title" if kind == "Same title" else
-                                               "-links to it" if "links to it" in columns else "page"))
+            most_linked = "-links to it" if "links to it" in columns else "page"
+            ui.show(f"### {kind}{part}", Table(of_kind, columns=columns,
+                                               sort="title" if kind == "Same title" else most_linked))
     part = f" The {MOST_SHOWN} that most links lead to." if len(pages) > MOST_SHOWN else ""
     ui.show(f"### How the pages are linked\n\nDrag, zoom, and choose a page to see its links.{part}",
             Graph(linked["nodes"], linked["edges"], title=f"Links of {start}"))

@@ -5,7 +5,7 @@ from typing import Annotated
 from treadle import Accept, Code, Download, Table, Ui, Upload, workflow
 
 from ._logs import readable
-from ._params import count, proposed, remaining, robots, rule
+from ._params import ROWS, count, proposed, remaining, robots, rule
 from ._words import many
 
 MOST_SHOWN = 10  # pages
@@ -27,7 +27,8 @@ async def parameter_buster(ui: Ui) -> None:
     if not found["parameters"]:
         ui.show("No address has a query parameter: there is nothing to block.")
         return
-    ui.show("### Parameters\n\n*extra* is how many addresses fewer there would be without the parameter.",
+    part = f" The first {ROWS:,} of {found['names']:,}." if found["names"] > ROWS else ""
+    ui.show(f"### Parameters\n\n*extra* is how many addresses fewer there would be without the parameter.{part}",
             Table(found["parameters"], sort="-extra"))
     if found["multiplied"]:
         more = f"\n\nThe first {MOST_SHOWN}; pages.csv has all." if len(found["multiplied"]) > MOST_SHOWN else ""
@@ -39,8 +40,8 @@ async def parameter_buster(ui: Ui) -> None:
     if not names:
         ui.show("None of these names can stand in a robots.txt rule.")
         return
-    block = await ui.choose("Block", names, many=True, default=[name for name in proposed(found["parameters"])
-                                                              if name in names],
+    default = [name for name in proposed(found["parameters"]) if name in names]
+    block = await ui.choose("Block", names, many=True, default=default,
                             help="Proposed are tracking parameters, and others that make three or more addresses of a "
                                  "page. Leave out what changes the page: a page number, a product, a language.")
     if not block:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from treadle import Accept, Range, Table, Ui, Upload, plain, workflow
 
-from ._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, name_of
+from ._gap import BY_PATH, BY_TEXT, KEYS, MISSING, MOST, PARTS, WEIGHTS, List, compare, guess, listed, name_of
 from ._tables import read, readable
 
 Export = Annotated[Upload, Accept(".csv", ".tsv", ".txt", ".xlsx", max_mb=50)]
@@ -14,7 +14,8 @@ NONE = "No column: what more lists have comes first"
 @workflow("Content gap", message="Give me your export of keywords or pages and those of others; I show what you lack.",
           about="Joins two or more exports of keywords or pages (CSV, TSV, XLSX) and shows what one has and the others "
                 "lack, by priority.", icon="git-compare", training="content_gap.md",
-          steps=["Other lists", "Export", "Read", "Compare by", "Priority", "What makes two the same", "Compare"])
+          steps=["Other lists", "Export", "Read", "Compare by", "Priority", "What makes two the same", "Compare",
+                 "List"])
 async def content_gap(ui: Ui) -> None:
     others = await ui.ask("Other lists", Annotated[int, Range(1, 5)], default=1,
                           help="How many you compare yours with: other sites, other months, another tool.")
@@ -36,12 +37,13 @@ async def content_gap(ui: Ui) -> None:
     how = await ui.choose("What makes two the same", [BY_TEXT, BY_PATH], default=BY_PATH if pages else BY_TEXT)
     found = await ui.job("Compare", compare, lists, tables, how, on="process")
     mine = lists[0].name
-    lack = [row for row in found if mine not in row["has"].split(", ")]
-    only = [row for row in found if row["has"] == mine]
-    both = [row for row in found if row["in"] > 1 and mine in row["has"].split(", ")]
-    ui.show(f"**Missing in {plain(mine)}: {len(lack):,}.** Only there: {len(only):,}. Shared: {len(both):,}.")
-    for title, rows in ((f"Missing in {plain(mine)}", lack), (f"Only in {plain(mine)}", only), ("Shared", both)):
+    parts = {}
+    for part in PARTS:
+        parts[part] = await ui.job("List", listed, found, mine, part, key=part, on="process")
+    lack, only, both = (f"{len(rows):,}{' or more' if len(rows) == MOST else ''}" for rows in parts.values())
+    ui.show(f"**Missing in {plain(mine)}: {lack}.** Only there: {only}. Shared: {both}.")
+    for part, rows in parts.items():
         if rows:
-            ui.show(f"### {title}", Table(rows))
-    ui.export("content-gap.xlsx", missing=lack, only=only, shared=both)
-    ui.export("missing.csv", rows=lack)
+            ui.show(f"### {PARTS[part].format(plain(mine))}", Table(rows))
+    ui.export("content-gap.xlsx", **parts)
+    ui.export("missing.csv", rows=parts[MISSING])

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +17,11 @@ WEIGHTS = ("search volume", "volume", "avg. monthly searches", "traffic", "click
            "suchvolumen", "klicks", "impressionen")
 BY_PATH = "The path of an address: hosts are left out"
 BY_TEXT = "The text, in small letters"
+MISSING, ONLY, SHARED = "missing", "only", "shared"  # what a key is to one of the lists
+PARTS = {MISSING: "Missing in {}", ONLY: "Only in {}", SHARED: "Shared"}
+MOST = 100_000  # rows of a part; what a Table takes
+
+Joined = dict[str, Any]  # a row of the result
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ def name_of(file: str, lists: Sequence[List]) -> str:
 
 
 def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
-            progress: Progress) -> list[dict[str, Any]]:
+            progress: Progress) -> list[Joined]:
     """A row for each key: who has it, the largest weight that anybody gives it, and what each list says. The heaviest
     first."""
     found: dict[str, dict[str, Any]] = {}
@@ -74,6 +80,20 @@ def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
                "has": ", ".join(entry["has"]), **{name: entry.get(name, "") for name in weighed}}
               for entry in found.values()]
     return sorted(joined, key=lambda row: (-row["priority"], -row["in"], row[title]))
+
+
+def listed(found: Sequence[Joined], mine: str, part: str) -> list[Joined]:
+    """The heaviest of what `mine` lacks, of what only `mine` has, or of what it shares: at most `MOST`. A job of its
+    own, as looking through 100,000 rows takes longer than drawing a page may."""
+    wanted = (row for row in found if part == part_of(row["has"].split(", "), mine))
+    return list(islice(wanted, MOST))
+
+
+def part_of(has: list[str], mine: str) -> str:
+    """Whether a key that these lists have is missing in `mine`, only there, or shared."""
+    if mine not in has:
+        return MISSING
+    return ONLY if has == [mine] else SHARED
 
 
 def normal(text: str, how: str) -> str:

@@ -13,7 +13,8 @@ from ._words import many
 EACH = 20_000           # lines between two reports
 MOST_ADDRESSES = 2_000_000  # different ones that are told apart; a larger list is many in parts
 VALUES = 10_000         # different values of one parameter that are told apart
-LOST = 1_000  # pages that no rule leaves open, which are shown
+ROWS = 1_000  # parameters, or pages, that are told of; a job may return 1 MB
+NAME = 100    # characters of a name; what is longer is no parameter
 # that only tell where a click came from: no page shows anything else because of them
 TRACKING = ("utm_", "gclid", "gbraid", "wbraid", "fbclid", "msclkid", "yclid", "dclid", "mc_", "_ga", "_gl", "igshid",
             "ref", "sessionid", "phpsessid", "jsessionid", "sid")
@@ -36,7 +37,7 @@ class Seen:
 
 
 def count(file: File, progress: Progress) -> dict[str, Any]:
-    """Rows for the parameters and for the pages that they multiply, and how many lines were read.
+    """Rows for the parameters and for the pages that they multiply, `ROWS` of each, and how many lines were read.
 
     Raises `ValueError` where no line is a request or a URL, or there are more addresses than can be told apart.
     """
@@ -68,11 +69,12 @@ def count(file: File, progress: Progress) -> dict[str, Any]:
         raise ValueError(NOTHING)
     per_page = Counter(addresses.values())
     names = list(pages)
+    rows = sorted((_row(name, seen) for name, seen in params.items()),
+                  key=lambda row: (-row["extra"], row["parameter"]))
     return {
         "lines": lines, "rejected": rejected, "errors": errors, "pages": len(pages), "addresses": len(addresses),
-        "parameters": sorted((_row(name, seen) for name, seen in params.items()),
-                             key=lambda row: (-row["extra"], row["parameter"])),
-        "multiplied": [{"page": names[page], "addresses": number} for page, number in per_page.most_common(1_000)
+        "names": len(params), "parameters": rows[:ROWS],
+        "multiplied": [{"page": names[page][:300], "addresses": number} for page, number in per_page.most_common(ROWS)
                        if number > 1],
     }
 
@@ -88,7 +90,7 @@ def _split(target: str) -> tuple[str, str, str]:
 
 def _count(params: dict[str, Seen], page: str, number: int, address: int, query: str, target: str) -> None:
     pairs = [part.partition("=") for part in query.split("&") if part]
-    for name in {unquote_plus(pair[0]) for pair in pairs}:
+    for name in {name for pair in pairs if len(name := unquote_plus(pair[0])) <= NAME}:
         seen = params.setdefault(name, Seen())
         seen.requests += 1
         if address in seen.addresses:
@@ -98,7 +100,7 @@ def _count(params: dict[str, Seen], page: str, number: int, address: int, query:
         seen.without.add(hash((page, "&".join("".join(pair) for pair in pairs if unquote_plus(pair[0]) != name))))
         if len(seen.values) < VALUES:
             seen.values.update(pair[2] for pair in pairs if unquote_plus(pair[0]) == name)
-        seen.sample = seen.sample or target[:300]
+        seen.sample = seen.sample or target[:200]
 
 
 def _row(name: str, seen: Seen) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def remaining(file: File, blocked: list[str], progress: Progress) -> dict[str, A
         if free:
             addresses.add(hash((host + path, query)))
     lost = [page for page, free in pages.items() if not free]
-    return {"addresses": len(addresses), "pages": len(pages) - len(lost), "lost": lost[:LOST]}
+    return {"addresses": len(addresses), "pages": len(pages) - len(lost), "lost": [page[:300] for page in lost[:ROWS]]}
 
 
 def rule(name: str) -> str:

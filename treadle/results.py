@@ -36,6 +36,9 @@ class Rows(Protocol):
     def page(self, number: int) -> list[Row]:
         """The rows of page `number`, from 0: items 500 * number and after. Those that never ran are not among them."""
 
+    def count(self) -> int:
+        """How many there are of a long list, where none is missing."""
+
     def done(self) -> list[int]:
         """The numbers of the items that have a result, in order. Numbers begin at 0."""
 
@@ -60,7 +63,7 @@ class Results(Sequence[T], Generic[T]):
     @property
     def _all(self) -> Sequence[int]:
         if self._numbers is None:
-            self._numbers = range(len(self._items)) if self._items is not None else self._rows.done()
+            self._numbers = range(len(self._items) if self._items is not None else self._rows.count())
         return self._numbers
 
     @property

@@ -42,6 +42,10 @@ class Rows:
 
         return self._asked(work)
 
+    def count(self) -> int:
+        row = self._asked(lambda: self._db.one("SELECT max(number) AS last FROM items WHERE step = ?", (self._step,)))
+        return 0 if row["last"] is None else int(row["last"]) + 1
+
     def done(self) -> list[int]:
         return self._asked(lambda: [row["number"] for row in self._db.rows(
             "SELECT number FROM items WHERE step = ? AND state = 'done' ORDER BY number", (self._step,))])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Callable
 from pathlib import Path
 from urllib.robotparser import RobotFileParser
@@ -93,3 +94,11 @@ def test_the_rules_keep_a_crawler_from_what_has_the_parameter_wherever_it_stands
 @pytest.mark.parametrize("name", ["", " ", "a b", "a*b", "a$", "a#", "x\ny"])
 def test_a_name_that_cannot_stand_in_a_rule_has_none(name):
     assert rule(name) == ""
+
+
+def test_a_log_full_of_noise_gives_what_a_job_may_return(upload):
+    lines = (f"https://e.org/{n}{'/long' * 60}?p{n}={n}&{'n' * 200}={n}&a={n}\n" for n in range(3_000))
+    file = upload("".join(lines).encode(), "list.txt")
+    found, left = count(file, progress), remaining(file, ["a"], progress)
+    assert len(json.dumps(found)) < 1_000_000 and len(json.dumps(left)) < 1_000_000
+    assert (found["names"], len(found["parameters"]), len(left["lost"])) == (3_001, 1_000, 1_000)

@@ -30,6 +30,9 @@ class Stored:
         return [Row(0, "failed", None, "Timed out"),
                 *(Row(n, "done", json.dumps(value), "") for n, value in enumerate(self.values, 1))]
 
+    def count(self) -> int:
+        return len(self.values) + 1
+
     def done(self) -> list[int]:
         return list(range(1, len(self.values) + 1))
 
@@ -44,6 +47,17 @@ def results(*values, items=None) -> Results:
 def file_of(path, name: str, text: str) -> File:
     (path / name).write_text(text)
     return File(FileId("0" * 32), name, len(text), digest(text), path / name)
+
+
+def test_how_many_a_long_list_has_is_known_without_its_rows():
+    class Long(Stored):
+        def count(self) -> int:
+            return 100_000
+
+        def done(self) -> list[int]:
+            raise AssertionError("that holds the loop 0.2 s")
+
+    assert len(Results(Long(), json.loads, "hash")) == 100_000
 
 
 # -- frames
