@@ -51,6 +51,9 @@ class Table:
         self.reads += 1
         return [row for row in self.rows if number * 500 <= row.number < (number + 1) * 500]
 
+    def count(self) -> int:
+        return max(row.number for row in self.rows) + 1
+
     def done(self) -> list[int]:
         return [row.number for row in self.rows if row.state == "done"]
 
