@@ -30,7 +30,7 @@ from .run import authored
 from .runs import Answers, Run, Runs, RunView
 from .shows import Table
 from .shows.exports import make
-from .text import cover
+from .text import cover, storable
 from .ui import _key_text as key_text
 from .workflow import Broken, Workflow
 
@@ -70,7 +70,7 @@ def typed(step: Step, value: Any) -> Answers:
 def _texts(spec: FieldSpec, value: Any) -> list[str | FileId]:
     if spec.kind == "upload":
         id = value.get("file", "") if isinstance(value, Mapping) else getattr(value, "id", value)
-        return [FileId(id)] if id else []
+        return [FileId(storable(str(id)))] if id else []
     if spec.kind == "choices" and isinstance(value, list | tuple | set | frozenset):
         return [text for each in value for text in _option(spec, each)]
     if spec.kind in ("choice", "choices"):
@@ -304,7 +304,16 @@ class Commands:
             facts["what"] = [_shown(thing, secrets) for thing in step.approve.what]
         if step.field is not None:
             facts["field"] = step.field.kind
-        return facts | {"state": "open", "schema": schema(step), "default": plain_data(step.default)}
+        return facts | {"state": "open", "schema": _told(schema(step), secrets),
+                        "default": cover(plain_data(step.default), secrets)}
+
+
+def _told(part: Any, secrets: Sequence[str]) -> Any:
+    """A schema without these secrets, its own words as they are: "password" may be the name of a field, too."""
+    if isinstance(part, dict):
+        return {name: cover(inner, secrets) if name in ("default", "description") else _told(inner, secrets)
+                for name, inner in part.items()}
+    return [_told(inner, secrets) for inner in part] if isinstance(part, list) else part
 
 
 def _beside(left: Any, right: Any) -> dict[str, Any]:

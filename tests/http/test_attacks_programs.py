@@ -14,7 +14,7 @@ from tests.harness import Server, until
 
 PLUGINS = '''
 from typing import Any
-from treadle import Json, Progress, Secret, Table, Ui, workflow
+from treadle import Json, Progress, Secret, Table, Ui, Upload, workflow
 
 NUMBERS = {"nan": float("nan"), "inf": float("inf"), "huge": 10 ** 400, "below": -5, "text": "<b>"}
 
@@ -44,6 +44,11 @@ async def deep(ui: Ui) -> None:
 def told(key: str) -> dict[str, str]:
     print("the key is", key)
     return {"key": key, key: "key"}
+
+
+@workflow("Takes", message="Which?")
+async def takes(ui: Ui) -> None:
+    await ui.ask("File", Upload)
 
 
 @workflow("Told", message="The key?")
@@ -94,6 +99,11 @@ async def test_half_a_character_in_a_name_is_no_failure(client):
         assert answer.status_code < 500, what
 
 
+async def test_an_id_of_a_file_may_be_anything_and_is_none(client):
+    for body in (b'{"value":"\\ud800"}', b'{"value":{"file":["\\ud800"]}}', b'{"value":{"file":5}}'):
+        assert (await send(client, "/api/workflows/takes/runs", body)).status_code == 422, body
+
+
 async def test_values_that_json_does_not_hold_are_read_all_the_same(client):
     begun = await send(client, "/api/workflows/deep/runs", b'{"value":[[1]]}')
     assert begun.status_code == 201
@@ -133,7 +143,8 @@ async def test_no_file_that_leaves_the_app_holds_a_secret_even_when_its_author_t
 
 
 @pytest.mark.parametrize("value", ['{"file":["a"]}', '{"file":{"file":"a"}}', '{"secret":[]}', '{"form":[]}', "[[1]]",
-                                   '{"json":NaN}', '{"form":{"a":{"file":[]}}}', '"x"', "9" * 400])
+                                   '{"json":NaN}', '{"json":"\\ud800"}', '{"form":{"a":{"file":[]}}}', '"x"',
+                                   "9" * 400])
 async def test_a_saved_run_with_values_that_fit_no_field_is_read_compared_and_saved(client, value):
     run = {"format": 1, "endpoint": "deep", "key": "default-deep-77", "title": "<script>alert(1)</script>",
            "named": True, "state": "open", "complete": True, "version": "", "created_at": 1.0, "updated_at": 1.0}

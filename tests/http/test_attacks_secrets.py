@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import io
 import json
+import re
 import sqlite3
 import zipfile
 from collections.abc import AsyncIterator
@@ -25,7 +27,9 @@ PLUGINS = '''
     from functools import partial
     from urllib.parse import quote
 
-    from treadle import Progress, Secret, Table, Ui, workflow
+    from fasthtml.common import P
+
+    from treadle import Download, Progress, Secret, Table, Ui, workflow
 
 
     def tell(key: str, progress: Progress) -> dict:
@@ -59,6 +63,14 @@ PLUGINS = '''
     async def makes(ui: Ui) -> None:
         key = await ui.ask("Key", Secret)
         await ui.job("Make a file", file, key)
+
+
+    @workflow("Shows", message="The key?")
+    async def shows(ui: Ui) -> None:
+        key = await ui.ask("Key", Secret)
+        ui.show(Table([{key: key}]), P(key), Download(f"It is {key}.", f"{key}.txt"), Download(key.encode(), "key.bin"))
+        ui.export(f"{key}.md", key=key)
+        await ui.ask("Name", str, default=f"{key}", help=f"Not {key}")
 '''
 KEYS = ['hunter2-"TOP/secret&xyz', "1234", "a/b!", "123456789012345"]
 
@@ -119,6 +131,17 @@ async def test_a_file_that_holds_the_secret_is_refused_with_what_to_do(client, s
     run = await begun(client, "makes", KEYS[0])
     assert run["open"]["label"] == "Make a file" and run["open"]["state"] == "failed"
     assert run["open"]["error"] == "The file it made holds a secret of this run. Make it without."
+
+
+@pytest.mark.parametrize("secret", ["q7Zx9K", "hunter2-TOP-secret"])
+async def test_the_saved_file_and_the_question_over_http_hold_no_secret_that_is_shown(client, secret):
+    run = await begun(client, "shows", secret)
+    saved = (await client.get(f"/runs/{run['run']}/file")).text
+    packed = [base64.b64decode(body) for body in re.findall(r";base64,([\w+/=]+)", saved)]
+    assert len(packed) == 3 and "[secret]" in saved
+    assert secret not in saved and not [body for body in packed if secret.encode() in body]
+    assert run["open"]["default"] == run["open"]["schema"]["default"] == "[secret]"
+    assert secret not in json.dumps(run["open"])
 
 
 async def test_what_a_step_is_known_by_cannot_be_tried_out_without_the_key_beside_the_secrets(client, server):

@@ -13,7 +13,7 @@ from fasthtml.common import NotStr
 
 from ...archive import Line
 from ...shows.table import cell
-from ...text import counted
+from ...text import counted, storable
 from ..records import Record
 from .compare_shows import Differing, ShownRow
 from .more import run_at
@@ -68,14 +68,14 @@ def ComparePage(lines: tuple[Line, Line], left: Sequence[Record], right: Sequenc
                     for line, name in zip(lines, names, strict=True))
     rows = "".join([*(_pair(pair, names) for pair in pairs), *(ShownRow(each, names) for each in shown)])
     tables = "".join(_rows(pair, names) for pair in pairs if pair.differs == "differs")
-    return NotStr(
+    return NotStr(storable(  # a run from a file may hold half a character
         f'<div class="head"><div class="row"><div><h1>Two runs compared</h1><p>{text}</p></div><div class="acts">'
         f'<a class="btn ghost sm" href="{swap}" hx-get="{swap}" hx-target="#main" hx-replace-url="true" '
         'hx-swap="innerHTML">Swap</a></div></div></div>'
         '<div class="data compare"><header><b>Steps</b><label class="check"><input type="checkbox" id="only">'
         '<span class="label">Only what differs</span></label></header>'
         '<div class="tbl wrap-cells stacks" tabindex="0" role="region" aria-label="Comparison"><table><thead><tr>'
-        f'<th scope="col">Step</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div></div>{tables}')
+        f'<th scope="col">Step</th>{heads}</tr></thead><tbody>{rows}</tbody></table></div></div>{tables}'))
 
 
 def _pair(pair: Pair, names: Sequence[str]) -> str:

@@ -120,18 +120,20 @@ def _step(record: Record, room: _Room) -> str:
 
 
 def _export(item: Export, room: _Room) -> str:
+    name = cover(item.name, room.secrets)
     try:
         data = make(item.name, item.data, room.secrets)
     except Exception:  # noqa: BLE001 - an author's data may fail in any way; the rest of the page is made
-        return f'{escape(item.name)} <span class="soft">could not be made</span>'
-    return room.link(item.name, len(data), lambda: data)
+        return f'{escape(name)} <span class="soft">could not be made</span>'
+    return room.link(name, len(data), lambda: data)
 
 
 def _thing(thing: Any, room: _Room) -> str:
     try:
         return _drawn(thing, room)
     except Exception as error:  # noqa: BLE001 - an author's thing, drawn by a library; the rest of the page is made
-        return f'<p class="soft">{escape(type(thing).__name__)} could not be drawn: {escape(str(error)[:200])}</p>'
+        return (f'<p class="soft">{escape(type(thing).__name__)} could not be drawn: '
+               f'{escape(cover(str(error)[:200], room.secrets))}</p>')
 
 
 def _drawn(thing: Any, room: _Room) -> str:
@@ -143,8 +145,8 @@ def _drawn(thing: Any, room: _Room) -> str:
     if how == "text":
         return f'<div class="prose">{OURS.sub("", prose(cover(str(thing), room.secrets)))}</div>'
     if how == "picture":
-        made, title = picture(thing), escape(picture_title(thing))
-        alt = escape(getattr(thing, "alt", "") or picture_title(thing))
+        made, title = picture(thing), escape(cover(picture_title(thing), room.secrets))
+        alt = escape(cover(getattr(thing, "alt", "") or picture_title(thing), room.secrets))
         if len(made.body) > room.left:
             return f'<p class="soft">{title}: {megabytes(len(made.body))}, too large to be part of this page</p>'
         room.left -= len(made.body)
@@ -152,14 +154,16 @@ def _drawn(thing: Any, room: _Room) -> str:
                 f"<figcaption>{title}</figcaption></figure>")
     if how in ("file", "download"):
         content = thing.content if how == "download" else thing
+        name = cover(thing.name, room.secrets)
         if isinstance(content, File):
-            return f"<p>{room.link(thing.name, content.size, content.path.read_bytes)}</p>"
-        data = content.encode() if isinstance(content, str) else bytes(content)
-        return f"<p>{room.link(thing.name, len(data), lambda: data)}</p>"
+            return f"<p>{room.link(name, content.size, content.path.read_bytes)}</p>"
+        text = content if isinstance(content, str) else bytes(content).decode("utf-8", "surrogateescape")
+        data = cover(text, room.secrets).encode("utf-8", "surrogateescape")
+        return f"<p>{room.link(name, len(data), lambda: data)}</p>"
     if how == "component":
-        return Component(thing)
+        return str(cover(Component(thing), room.secrets))
     if how == "rich":
-        return f'<div class="box">{OURS.sub("", Terminal(thing))}</div>'
+        return f'<div class="box">{cover(OURS.sub("", Terminal(thing)), room.secrets)}</div>'
     text = thing.text if how in ("code", "diagram") else thing.to_json()
     note = "" if how == "code" else f'<p class="soft">A {how} drawn in Treadle. This is what it is made of:</p>'
     return f'{note}<div class="box"><pre>{escape(cover(text[:1_000_000], room.secrets))}</pre></div>'
@@ -167,7 +171,7 @@ def _drawn(thing: Any, room: _Room) -> str:
 
 def _table(table: Table, room: _Room) -> str:
     numbers = [column.number for column in table.drawn_columns]
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in table.columns)
+    heads = "".join(f'<th scope="col">{escape(cover(name, room.secrets))}</th>' for name in table.columns)
     rows = table.sorted(table.sort)
     cells = [(name, '<td class="num">' if number else "<td>") for name, number in
              zip(table.columns, numbers, strict=True)]
