@@ -7,9 +7,7 @@ one stops it. Nothing here writes, and no error of an author's code comes out as
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any, get_origin
@@ -27,7 +25,7 @@ from .workflow import Author, Late, Workflow
 __all__ = ["Approve", "Drawing", "Export", "Show", "Step", "Stored", "Ui", "replay", "run_check"]
 
 DEADLINE_S = 1.0        # seconds for one drawing
-AGAIN_S = 15.0          # seconds until one that took longer is tried again: it may have been but one run
+AGAIN_S = 15.0          # seconds until a run that took longer is tried again; the others are drawn meanwhile
 CHECK_DEADLINE_S = 5.0  # seconds for an author's check of one answer
 
 CHECKED = frozenset({"form", "Annotated"})  # names in a workflow's code that pydantic will be needed for
@@ -109,7 +107,7 @@ def _differs(first: Ui, second: Ui, folder: str) -> PluginError | None:
     return None
 
 
-_overdue: WeakKeyDictionary[Author, tuple[PluginError, float]] = WeakKeyDictionary()  # not to be replayed until then
+_overdue: WeakKeyDictionary[Author, tuple[Drawing, bool, list[Stored]]] = WeakKeyDictionary()  # True: for all rows
 _running: dict[Author, asyncio.Task[Drawing]] = {}
 
 
@@ -118,9 +116,10 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
     """Draw a run. An author's error comes as `Drawing.error`, with what was drawn before it.
 
     `open_file` is called here, on the loop, never in the thread. `seal`: the key of the digests of what is called after
-    a secret was given. `twice`: replay twice and compare. A version that is not done after
-    `deadline_s` is not replayed again for `AGAIN_S`, and where its thread does not end within `give_up_s` more, not
-    until its file changes. One replay of a workflow runs at a time. Cancelling leaves it to its deadline.
+    a secret was given. `twice`: replay twice and compare. What is not done after
+    `deadline_s` is not replayed again from the same rows for `AGAIN_S`, and where its thread does not end within
+    `give_up_s` more, from none until its file changes. One replay of a workflow runs at a time. Cancelling leaves it to
+    its deadline.
     """
     try:
         await _prepare(workflow, stored)
@@ -128,9 +127,10 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
         return Drawing(error=error)
     while (other := _running.get(workflow.fn)) is not None:
         await asyncio.wait({other})
-    late, until = _overdue.get(workflow.fn, (None, 0.0))
-    if late is not None and time.monotonic() < until:  # a copy: whoever raises it adds a traceback
-        return Drawing(error=PluginError(late.message, file=late.file, line=late.line, hint=late.hint))
+    late, held, rows = _overdue.get(workflow.fn, (Drawing(), False, []))
+    if (why := late.error) is not None and (held or rows == list(stored)):
+        items = late.items if rows == list(stored) else []
+        return Drawing([*items], error=PluginError(why.message, file=why.file, line=why.line, hint=why.hint))  # a copy
     files: dict[str, Any] = {}
     for id in references(row.value for row in stored):
         try:
@@ -189,8 +189,11 @@ async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str,
             error = PluginError(f"{workflow.title} took too long to draw", hint=hint,
                                 file=shown(late.file or workflow.file, folder),
                                 line=late.line or workflow.fn.__code__.co_firstlineno)
-        _overdue[workflow.fn] = error, math.inf if late.held else time.monotonic() + AGAIN_S
-        return _failed(Drawing(list(ui._drawing.items)), error)
+        drawing = _failed(Drawing(list(ui._drawing.items)), error)
+        _overdue[workflow.fn] = drawing, late.held, list(stored)
+        if not late.held:
+            asyncio.get_running_loop().call_later(AGAIN_S, _overdue.pop, workflow.fn, None)
+        return drawing
 
 
 async def run_check(step: Step, value: Any, *, deadline_s: float = CHECK_DEADLINE_S,

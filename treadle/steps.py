@@ -17,6 +17,7 @@ from .results import PAGE, Row
 
 T = TypeVar("T")
 UNREAD = "Its stored result cannot be read any more."
+UNSTEADY = "It was called with something else each time. What changes by itself, as clocks do, belongs in its function."
 ANSWER_S = 10.0  # seconds the loop may take to answer a thread
 
 LIVE = "state NOT IN ('open', 'reverted')"
@@ -119,11 +120,14 @@ class Steps:
 
     def begin(self, run: str, step: Step, rev: int, *, code: str, at: float) -> int:
         """What is to run: with the result it had for these arguments, or from nothing. The id of its row; 0 where a
-        result is used again, or that of this very code cannot be read."""
+        result is used again, or where this very code gave one that cannot be read, or is not wanted although nothing
+        has happened since."""
         assert step.work is not None
-        if self._db.execute("UPDATE steps SET state = 'failed', error = ?, rev = ? WHERE state = 'done' AND digest = ? "
-                            f"AND version = ? AND {HERE}",
-                            (UNREAD, rev, step.work.digest, code, run, step.label, step.key)).rowcount:
+        if self._db.execute(  # the digest * fits any call: what is tried again is taken
+                "UPDATE steps SET state = 'failed', error = iif(digest = ?1, ?2, ?3), digest = iif(digest = ?1, ?1, '*'),"
+                " rev = ?4 WHERE state = 'done' AND version = ?5 AND (digest = ?1 OR rev > (SELECT coalesce(max(rev), 0) "
+                f"FROM steps AS other WHERE other.run = steps.run AND other.id != steps.id)) AND {HERE}",
+                (step.work.digest, UNREAD, UNSTEADY, rev, code, run, step.label, step.key)).rowcount:
             return 0  # run again by itself, it might do so for ever
         self.retire(run, step, rev=rev, spent=step.work.digest)
         found = self._result(run, step)

@@ -330,7 +330,8 @@ class Ui:
     def _fits(self, step: Step, old: Stored) -> bool:
         """Whether a stored answer or result still is this call's; then it is the step's value. What runs with these
         arguments, or failed, is the step's state."""
-        if old.state == "reverted" or (step.field is None and old.digest != (step.approve or step.work).digest):  # type: ignore[union-attr]
+        if old.state == "reverted" or (step.field is None and old.digest not in (
+                "*", (step.approve or step.work).digest)):  # type: ignore[union-attr]
             return False
         if step.work is not None:
             step.id, step.code, step.error = old.id, old.code, old.error

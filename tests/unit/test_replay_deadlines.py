@@ -71,9 +71,7 @@ async def test_a_version_that_did_not_end_is_not_replayed_again_at_once():
     assert len({id(drawing.error) for drawing in drawings}) == 10  # whoever raises one adds a traceback to it
 
 
-async def test_one_run_that_took_too_long_leaves_the_others_alone(monkeypatch):
-    monkeypatch.setattr("treadle.replay.AGAIN_S", 0.0)
-
+async def test_one_run_that_took_too_long_leaves_the_others_alone_and_keeps_its_steps():
     async def flow(ui):
         endless = await ui.ask("Rounds", int)
         while endless:
@@ -83,6 +81,9 @@ async def test_one_run_that_took_too_long_leaves_the_others_alone(monkeypatch):
     late = await draw(flow, done("Rounds", "1"), **SOON)
     assert "took too long" in late.error.message and "belongs in a job" in late.error.hint
     assert (await draw(flow, **SOON)).open.label == "Rounds"
+    again = await draw(flow, done("Rounds", "1"), **SOON)
+    assert "took too long" in again.error.message
+    assert [item.label for item in late.items] == [item.label for item in again.items] == ["Rounds"]  # to revert to
 
 
 async def test_a_blocked_thread_is_left_alone_and_holds_nothing():

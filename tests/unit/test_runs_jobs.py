@@ -68,6 +68,21 @@ async def twice(ui):
     return second["run"]
 
 
+async def changing(ui):
+    url = await ui.ask("URL", str)
+    return await ui.job("Fetch", fetch, f"{url} {len(calls)}")
+
+
+async def test_a_job_that_is_called_with_something_else_each_time_does_not_run_for_ever(tmp_path):
+    async with parts(tmp_path, Given(changing)) as server:
+        key = await server.begin("changing", "a")
+        step = (await server.settled(key)).drawing.open
+        assert step.state == "failed" and "belongs in its function" in step.error
+        assert len(calls) == 1
+        await server.jobs.go_on(key, step.slug)
+        assert (await server.settled(key)).drawing.result["run"] == len(calls) == 2  # nobody is shut in
+
+
 async def test_a_job_runs_once_and_the_run_goes_on_from_its_stored_result(server):
     key = await server.begin("crawl", "ab")
     view = await server.settled(key)
