@@ -126,8 +126,8 @@ class Steps:
         if self._db.execute(  # the digest * fits any call: what is tried again is taken
                 "UPDATE steps SET state = 'failed', error = iif(digest = ?1, ?2, ?3), rev = ?4, digest = "
                 "iif(digest = ?1, ?1, '*') WHERE state = 'done' AND version = ?5 AND (digest = ?1 OR rev > (SELECT "
-                f"coalesce(max(rev), 0) FROM steps AS other WHERE other.run = steps.run AND other.id != steps.id)) AND {HERE}",
-                (step.work.digest, UNREAD, UNSTEADY, rev, code, run, step.label, step.key)).rowcount:
+                "coalesce(max(rev), 0) FROM steps AS other WHERE other.run = steps.run AND other.id != steps.id)) "
+                f"AND {HERE}", (step.work.digest, UNREAD, UNSTEADY, rev, code, run, step.label, step.key)).rowcount:
             return 0  # run again by itself, it might do so for ever
         self.retire(run, step, rev=rev, spent=step.work.digest)
         found = self._result(run, step)
