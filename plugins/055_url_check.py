@@ -9,7 +9,7 @@ from treadle import LongText, Range, Table, Ui, Upload, workflow
 
 from ._check import check
 from ._fetch import Rules, cleaned
-from ._urls import read
+from ._urls import checked, read
 from ._words import many
 
 MOST = 10_000
@@ -31,7 +31,8 @@ class Manner:
 async def url_check(ui: Ui) -> None:
     source = await ui.ask("Source", Literal["Paste a list", "Upload a file"])
     kind = LongText if source == "Paste a list" else Upload
-    given = await ui.ask("URLs", kind, check=checkable, help=f"One in each line, CSV or a sitemap; up to {MOST:,}.")
+    given = await ui.ask("URLs", kind, check=partial(checked, most=MOST),
+                         help=f"One in each line, CSV or a sitemap; up to {MOST:,}.")
     listed = read(given)
     urls = list(dict.fromkeys(address(url.text) for url in listed.urls))
     how = await ui.form(
@@ -39,11 +40,11 @@ async def url_check(ui: Ui) -> None:
         "Private networks are this computer and those around it: leave them out for the public web.")
     rules = Rules(float(how.requests_a_second), how.private_networks, how.keep_to_robots_rules)
     found = await ui.each("Check", urls, partial(check, rules=rules), workers=8, failed="keep")
-    verdicts = Counter(row["verdict"] for row in found.ok)
-    ui.show(f"**{many(len(found.ok), 'URL')} checked.** " + ", ".join(f"{name} {count:,}" for name, count in
-                                                                 verdicts.most_common()) + ".",
-            f"{many(len(listed.urls) - len(urls), 'duplicate')} and {many(len(listed.rejected), 'line')} without a URL "
-            "were left out." + (f" {many(len(found.failed), 'URL')} not asked for." if found.failed else ""),
+    verdicts = Counter(row["verdict"] for row in found.ok).most_common()
+    doubles, others = len(listed.urls) - len(urls), len(listed.rejected)
+    not_asked = f" {many(len(found.failed), 'URL')} not asked for." if found.failed else ""
+    ui.show(f"**{many(len(found.ok), 'URL')} checked.** {', '.join(f'{name} {count:,}' for name, count in verdicts)}.",
+            f"{many(doubles, 'duplicate')} and {many(others, 'line')} without a URL were left out.{not_asked}",
             Table(found.ok, sort="verdict"))
     if listed.rejected:
         ui.show("### Lines without a URL", Table(listed.rejected, sort="line"))
@@ -54,13 +55,3 @@ async def url_check(ui: Ui) -> None:
 def address(text: str) -> str:
     """A URL of a list as it is asked for."""
     return cleaned(text if "://" in text else f"https://{text.removeprefix('//')}")
-
-
-def checkable(given: object) -> object:
-    """Refuse what is too much to check, or holds no URL."""
-    urls = read(given).urls
-    if not urls:
-        raise ValueError("No URL was found. Give one in each line; of a spreadsheet, a CSV file.")
-    if len(urls) > MOST:
-        raise ValueError(f"{len(urls):,} URLs is over the limit of {MOST:,}. Split the list.")
-    return given

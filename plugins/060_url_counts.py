@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from treadle import File, LongText, Table, Ui, Upload, workflow
 
-from ._urls import Url, depth, entries, parameters, read
+from ._urls import Url, checked, depth, entries, parameters, read
 from ._words import many
 
 MOST_URLS = 50_000      # counting is part of drawing the page, which must end within a second
@@ -50,26 +50,14 @@ async def url_counts(ui: Ui) -> None:
         ui.export("no-urls.csv", rows=found.rejected)
 
 
-def countable(given: Any) -> Any:
+def countable(given: str | File) -> str | File:
     """Refuse what is too much to count, or holds no URL."""
     if isinstance(given, File) and given.size > MOST_BYTES:
         size, limit = given.size / 1_000_000, MOST_BYTES // 1_000_000
         raise ValueError(f"{given.name} is {size:,.1f} MB; the limit is {limit} MB.")
-    if isinstance(given, File) and not is_text(given.read_text()[:4096]):
-        raise ValueError(f"{given.name} is not text. Give text, CSV or a sitemap; of a spreadsheet, a CSV file.")
     if (lines := entries(given)) > MOST_URLS:
         raise ValueError(f"{lines:,} lines is over the limit of {MOST_URLS:,}. Split the list.")
-    urls = read(given).urls
-    if len(urls) > MOST_URLS:
-        raise ValueError(f"{len(urls):,} URLs is over the limit of {MOST_URLS:,}. Split the list.")
-    if not urls:
-        raise ValueError("No URL was found. Give one in each line; of a spreadsheet, a CSV file.")
-    return given
-
-
-def is_text(start: str) -> bool:
-    """Whether a file that begins so is text: in a picture or an archive, letters would make hosts by chance."""
-    return sum(not (char.isprintable() or char.isspace()) for char in start) * 20 <= len(start)
+    return checked(given, MOST_URLS)
 
 
 @lru_cache(maxsize=8)

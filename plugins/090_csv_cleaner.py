@@ -1,10 +1,11 @@
 """Clean a CSV, TSV or XLSX file: columns, spaces, numbers, dates, duplicates."""
 
+from functools import partial
 from typing import Annotated
 
 from treadle import Accept, LongText, Table, Ui, Upload, workflow
 
-from ._cleaning import ALL, DAY_FIRST, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, renames
+from ._cleaning import ALL, DAY_FIRST, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, renamable, renames
 from ._tables import describe, read, readable
 from ._words import many
 
@@ -28,7 +29,7 @@ async def csv_cleaner(ui: Ui) -> None:
     columns = await ui.choose("Columns", names, many=True, least=1, default=names,
                               help="What is not chosen is dropped.")
     given = await ui.ask("New names", LongText | None, placeholder=f"{columns[0]} = New name",
-                         check=lambda text: (renames(text, columns), text)[1],
+                         check=partial(renamable, columns=columns),
                          help="One in each line: old = new. Left empty, the names stay.")
     fixes = await ui.choose("Fixes", FIXES, many=True, default=["spaces", "empty", "invisible"])
     dates = DAY_FIRST

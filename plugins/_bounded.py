@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from ssl import SSLContext
 from typing import Any
 
@@ -25,9 +26,10 @@ def within(seconds: float) -> Iterator[None]:
         del _until.at
 
 
+@cache
 def pool() -> httpcore.ConnectionPool:
-    """Connections that are not kept: they are known by their address, and of two hosts that share one, one would be
-    asked where the other has shown its certificate. No proxy, no cookies; redirects are its caller's.
+    """The one there is. Its connections are not kept: they are known by their address, and of two hosts that share one,
+    one would be asked where the other has shown its certificate. No proxy, no cookies; redirects are its caller's.
     """
     return httpcore.ConnectionPool(max_connections=20, max_keepalive_connections=0, network_backend=_Backend())
 

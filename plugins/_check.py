@@ -10,7 +10,7 @@ def check(url: str, rules: Rules) -> dict[str, Any]:
     """Status, redirects, title, canonical and robots of one address."""
     page = fetch(url, rules)
     found = read(page)
-    chain = [f"{hop['status']} {hop['url']}" for hop in page.chain or []]
+    chain = [f"{hop['status']} {hop['url']}" for hop in page.chain]
     if page.error:
         verdict = "kept out" if page.error == FORBIDDEN else "fails"
     else:

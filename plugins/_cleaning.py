@@ -43,6 +43,12 @@ def renames(text: str, columns: list[str]) -> dict[str, str]:
     return found
 
 
+def renamable(text: str, columns: list[str]) -> str:
+    """Refuse lines that `renames` cannot read."""
+    renames(text, columns)
+    return text
+
+
 @dataclass(frozen=True)
 class Settings:
     """How a table is cleaned. `columns`: those that are kept, in this order, with their new names."""

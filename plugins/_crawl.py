@@ -21,7 +21,7 @@ def visit(url: str, rules: Rules) -> Visit:
     """One page of a crawl: status, redirects, title, and where it leads."""
     page = fetch(url, rules)
     found = read(page)
-    return {"url": url, "status": page.status, "final": page.final, "hops": len(page.chain or []), "error": page.error,
+    return {"url": url, "status": page.status, "final": page.final, "hops": len(page.chain), "error": page.error,
             "title": found.title, "canonical": found.canonical, "robots": found.robots, "seconds": page.seconds,
             "type": page.type if page.status else "", "bytes": len(page.body), "cut": page.cut,
             "links": found.links[:LINKS]}

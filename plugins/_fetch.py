@@ -5,10 +5,10 @@ import socket
 import threading
 import time
 import zlib
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit, urlunsplit
 from urllib.robotparser import RobotFileParser
 
 if TYPE_CHECKING:
@@ -47,8 +47,8 @@ class Page:
     url: str
     final: str = ""
     status: int = 0
-    chain: list[dict[str, Any]] | None = None
-    headers: dict[str, str] | None = None
+    chain: list[dict[str, Any]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut: bool = False
     seconds: float = 0.0
@@ -57,12 +57,12 @@ class Page:
     @property
     def redirects(self) -> bool:
         """Whether it leads elsewhere."""
-        return 300 <= self.status < 400 and "location" in (self.headers or {})
+        return 300 <= self.status < 400 and bool(self.headers.get("location"))
 
     @property
     def type(self) -> str:
         """What its server calls it: "text/html"; HTML where it does not say."""
-        return (self.headers or {}).get("content-type", "text/html").partition(";")[0].strip().lower()
+        return self.headers.get("content-type", "text/html").partition(";")[0].strip().lower()
 
     @property
     def html(self) -> bool:
@@ -78,20 +78,16 @@ def fetch(url: str, rules: Rules, *, read: Read = "html", most: int = MOST_BYTES
     """
     import httpcore  # what costs something to import comes when a page is fetched, not at the start of the server
 
-    page = Page(url, final=url, chain=[])
+    page = Page(url, final=url)
     try:
         for _ in range(REDIRECTS + 1):
-            if urlsplit(page.final).scheme not in ("http", "https") or not urlsplit(page.final).hostname:
-                raise ValueError(f"{page.final[:200]} is no web address")
             if rules.robots and not allowed(page.final, rules):
                 page.error = FORBIDDEN
                 break
             _answer(page, rules, read=read, most=most)
-            location = (page.headers or {}).get("location", "")
-            if not (300 <= page.status < 400 and location):
+            if not page.redirects:
                 break
-            assert page.chain is not None
-            following = cleaned(urljoin(page.final, location))
+            following = cleaned(urljoin(page.final, page.headers["location"]))
             if following in (hop["url"] for hop in page.chain) or following == page.final:
                 page.error = "It redirects in a circle"
                 break
@@ -113,7 +109,9 @@ def fetch(url: str, rules: Rules, *, read: Read = "html", most: int = MOST_BYTES
 def _answer(page: Page, rules: Rules, *, read: Read, most: int) -> None:
     """Ask for `page.final` and fill in what comes. The name is resolved once, and the connection goes where it led:
     a name that leads elsewhere a moment later changes nothing."""
-    parts = urlsplit(page.final)
+    from ._bounded import pool, within
+
+    parts = _web(page.final)
     host = parts.hostname or ""
     address = resolve(host, parts.port or (443 if parts.scheme == "https" else 80), private=rules.private)
     _wait(parts.netloc, rules)
@@ -124,8 +122,6 @@ def _answer(page: Page, rules: Rules, *, read: Read, most: int) -> None:
     headers = [("Host", parts.netloc.rpartition("@")[2]), ("User-Agent", AGENT), ("Accept", "text/html,*/*;q=0.5"),
                ("Accept-Encoding", "gzip")]
     options = {"sni_hostname": host, "timeout": dict.fromkeys(("connect", "read", "write", "pool"), TIMEOUT_S)}
-    from ._bounded import within
-
     try:
         with within(WHOLE_S), pool().stream("GET", target, headers=headers, extensions=options) as answer:
             page.status, page.headers = answer.status, {}
@@ -161,12 +157,12 @@ def _body(answer: "httpcore.Response", coding: str, most: int) -> tuple[bytes, b
     return bytes(got), False
 
 
-@cache
-def pool() -> "httpcore.ConnectionPool":
-    """The one there is."""
-    from ._bounded import pool
-
-    return pool()
+def _web(url: str) -> SplitResult:
+    """The parts of a web address. Raises `ValueError` for any other."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url[:200]} is no web address")
+    return parts
 
 
 def resolve(host: str, port: int, *, private: bool) -> str:
@@ -230,30 +226,38 @@ _delays: dict[str, float] = {}  # what robots.txt asks for, by host; seconds
 
 def allowed(url: str, rules: Rules) -> bool:
     """Whether the robots.txt of its host lets us fetch this address. A robots.txt that fails (5xx) forbids all."""
-    parts = urlsplit(url)
+    parts = _web(url)
     return _robots(parts.scheme, parts.netloc, rules).can_fetch(AGENT, url)
 
 
 @lru_cache(maxsize=128)
 def _robots(scheme: str, netloc: str, rules: Rules) -> RobotFileParser:
     parser = RobotFileParser()
-    page = Page("", final=f"{scheme}://{netloc}/robots.txt", headers={})
+    page = Page("", final=f"{scheme}://{netloc}/robots.txt")
     for _ in range(5):
         _answer(page, rules, read="all", most=MOST_ROBOTS)
-        location = (page.headers or {}).get("location", "")
-        if not (300 <= page.status < 400 and location):
+        if not page.redirects:
             break
-        page.final = urljoin(page.final, location)
+        page.final = urljoin(page.final, page.headers["location"])
     if page.status >= 500 or page.status == 429:
         parser.disallow_all = True  # type: ignore[attr-defined]
     elif page.status >= 300:
         parser.allow_all = True  # type: ignore[attr-defined]
     else:
-        parser.parse(page.body.decode("utf-8", "replace").removeprefix("\ufeff").splitlines())
+        text = page.body.decode("utf-8", "replace").removeprefix("\ufeff")
+        parser.parse(map(_sound, text.splitlines()))
         delay = parser.crawl_delay(AGENT)
         if delay is not None:
             _delays[netloc] = float(min(int(delay), MOST_DELAY_S))  # it may have 400 digits
     return parser
+
+
+def _sound(line: str) -> str:
+    """A line of a robots.txt without a number that Python's parser, and with it the whole file, fails on."""
+    name, _, value = line.partition(":")
+    if name.strip().lower() not in ("crawl-delay", "request-rate") or (value.isascii() and len(value) < 1_000):
+        return line
+    return f"{name}:-"
 
 
 def robots_sitemaps(url: str, rules: Rules) -> list[str]:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from treadle import Progress
 
 from ._tables import EACH, Row, number_of, type_of
+from ._words import unused
 
 KEYS = ("keyword", "keywords", "query", "top queries", "search term", "url", "page", "top pages", "landing page",
         "address", "title", "suchbegriff", "seite")
@@ -44,12 +45,8 @@ def guess(columns: Sequence[str], names: Sequence[str]) -> str | None:
 
 def name_of(file: str, lists: Sequence[List]) -> str:
     """What a list is called: as its file, without its ending and the comma that stands between names."""
-    name = plain = file.rpartition(".")[0].replace(",", " ")[:60].strip() or "List"
-    taken = [each.name for each in lists]
-    while name in taken:
-        name = f"{plain} {len(taken) + 1}"
-        taken.append(plain)
-    return name
+    plain = file.rpartition(".")[0].replace(",", " ")[:60].strip() or "List"
+    return unused(plain, [each.name for each in lists])
 
 
 def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,

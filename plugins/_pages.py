@@ -33,8 +33,7 @@ class Read:
 
 def read(page: Page) -> Read:
     """What stands in a page. What is no HTML has no title and no links."""
-    headers = page.headers or {}
-    said = [headers.get("x-robots-tag", "")]
+    said = [page.headers.get("x-robots-tag", "")]
     if not page.html or not page.body:
         return Read("", "", ", ".join(filter(None, said)), "", [])
     from bs4 import Tag
@@ -64,7 +63,7 @@ def soup_of(page: Page) -> Any:
 
 def text_of(page: Page) -> str:
     """The body as text: in the encoding of its header or its own mark, else UTF-8, else that of old pages."""
-    named = _CHARSET.search((page.headers or {}).get("content-type", "")) or \
+    named = _CHARSET.search(page.headers.get("content-type", "")) or \
         _CHARSET.search(page.body[:4_096].decode("latin-1"))
     bom = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16", codecs.BOM_UTF8[:2]: "utf-8-sig"}
     for name in (bom.get(page.body[:2], ""), named[1] if named else ""):

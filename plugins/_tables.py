@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from treadle import File, Progress
 
-from ._words import many
+from ._words import many, unused
 
 MOST_ROWS = 100_000
 MOST_COLUMNS = 2_000
@@ -39,6 +39,7 @@ class Source:
 
 _WHOLE = re.compile(r"[+-]?\d{1,3}(?:[,.\u00a0\u202f' ]\d{3})+|[+-]?\d+")
 _DECIMAL = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:([,.\u00a0\u202f' ])\d{3})+)[.,]\d+%?|[+-]?\d+%")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}")  # thousands, unless they are decimals
 _SLASHES = re.compile(r"\s*\d{1,2}/\d{1,2}/\d{4}\s*")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
@@ -62,7 +63,8 @@ def read(file: File, progress: Progress) -> list[Row]:
             header = _header(cells)
             continue
         if any(cell.strip() for cell in cells[len(header):MOST_COLUMNS]):  # what has no name is no less there
-            header += [f"Column {number}" for number in range(len(header) + 1, min(len(cells), MOST_COLUMNS) + 1)]
+            for number in range(len(header) + 1, min(len(cells), MOST_COLUMNS) + 1):
+                header.append(unused(f"Column {number}", header))
         rows.append(dict(zip(header, cells, strict=False)))
         if len(rows) > MOST_ROWS:
             raise ValueError(f"{file.name} has more than {MOST_ROWS:,} rows. Split it.")
@@ -162,33 +164,20 @@ def date_of(value: str, *, month_first: bool = False) -> str:
 def number_of(text: str, kind: str = "number") -> float | None:
     """A number out of a cell, whichever marks it uses; None if it is none. "1.234,5" and "1,234.5" are the same.
     `kind`: that of its column; among whole numbers 12.100 is twelve thousand."""
-    whole = kind == "whole number" and _WHOLE.fullmatch(text.strip())
     text = re.sub(r"[\u00a0\u202f' %\u20ac$\u00a3]", "", text.strip())
-    comma, dot = text.rfind(","), text.rfind(".")
-    if whole:
-        text = text.replace(",", "").replace(".", "")
-    elif comma > dot:
-        text = text.replace(".", "")
-        grouped = text.count(",") > 1 or (dot < 0 and len(text) - text.rfind(",") == 4)
-        text = text.replace(",", "" if grouped else ".")
-    else:
-        text = text.replace(",", "")
-        if text.count(".") > 1:
-            text = text.replace(".", "")
+    comma = text.rfind(",") > text.rfind(".")  # the mark that comes last is that of decimals, unless it groups
+    last, other = (",", ".") if comma else (".", ",")
+    groups = text.count(last) > 1 or (_GROUPED.fullmatch(text) and (comma or kind == "whole number"))
+    text = text.replace(other, "").replace(last, "" if groups else ".")
     return float(text) if re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)", text) else None
 
 
 def _header(cells: list[str]) -> list[str]:
     """Names for all columns, each once."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     for number, cell in enumerate(cells, 1):
-        name = plain = " ".join(cell.split())[:80] or f"Column {number}"
-        count = 1
-        while name in names:
-            count += 1
-            name = f"{plain} {count}"
-        names.append(name)
-    return names
+        names[unused(" ".join(cell.split())[:80] or f"Column {number}", names)] = None
+    return list(names)
 
 
 def _source(file: File) -> Source:

@@ -66,6 +66,23 @@ def read(source: str | File) -> Found:
     return found
 
 
+def checked(given: str | File, most: int) -> str | File:
+    """Refuse what holds no URL, or more than `most`."""
+    if isinstance(given, File) and not is_text(given.read_text()[:4096]):
+        raise ValueError(f"{given.name} is not text. Give text, CSV or a sitemap; of a spreadsheet, a CSV file.")
+    count = len(read(given).urls)
+    if not count:
+        raise ValueError("No URL was found. Give one in each line; of a spreadsheet, a CSV file.")
+    if count > most:
+        raise ValueError(f"{count:,} URLs is over the limit of {most:,}. Split the list.")
+    return given
+
+
+def is_text(start: str) -> bool:
+    """Whether a file that begins so is text: in a picture or an archive, letters would make hosts by chance."""
+    return sum(not (char.isprintable() or char.isspace()) for char in start) * 20 <= len(start)
+
+
 def entries(source: str | File) -> int:
     """How many lines, or pages of a sitemap, a list has, without reading them as URLs."""
     text = (source if isinstance(source, str) else source.read_text()).removesuffix("\n")

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager, suppress
 
 import pytest
 
-from plugins import _fetch
+from plugins import _bounded, _fetch
 from plugins._crawl import listed
 from plugins._fetch import Page, Rules, fetch, is_public
 from plugins._pages import main_text, read
@@ -121,7 +121,7 @@ def test_a_pause_with_hundreds_of_digits_is_the_longest_there_is(site, monkeypat
 def test_no_connection_is_kept_for_another_host_at_the_same_address(site):
     """The certificate was that of the first."""
     assert fetch(f"{site.url}/a", RULES).status == 200
-    assert _fetch.pool().connections == []
+    assert _bounded.pool().connections == []
 
 
 @pytest.mark.parametrize("address", ["::7f00:1", "::ffff:0:7f00:1", "64:ff9b:1::7f00:1", "2001:0:7f00:1::", "fec0::1",

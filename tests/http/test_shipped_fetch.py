@@ -201,3 +201,8 @@ def test_the_main_text_is_that_of_the_page_without_its_menus(site):
     text = main_text(fetch(f"{site.url}/text", RULES), 1_000)
     assert text == "# News\n\nFirst words."
     assert main_text(fetch(f"{site.url}/text", RULES), 8) == "# News"
+
+
+def test_a_robots_txt_that_leads_out_of_the_web_is_a_sentence_too(site, monkeypatch):
+    monkeypatch.setattr(Site, "answer", lambda self, path: (302, {"Location": "ftp://example.org/robots.txt"}, b""))
+    assert fetch(f"{site.url}/a", RULES).error == "ftp://example.org/robots.txt is no web address"
