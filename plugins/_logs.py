@@ -19,6 +19,7 @@ _LOG = re.compile(r'^(?:\S+ )?\S+ \S+ \S+ \[[^\]]+\] "(?P<method>[A-Z]+) (?P<tar
                   r'(?P<status>\d{3}) (?:\d+|-)')
 LINE = 65_536  # characters of a line that are read
 LOOKED_AT = 1_000  # lines
+BLANK = 10_000  # empty lines one after another; a packed file of nothing else may have billions
 NOTHING = ("No line is a request or a URL. Give an access log in the common or combined format, or one URL in each "
            "line; both may be gzipped.")
 GZIP = b"\x1f\x8b"
@@ -37,10 +38,15 @@ def requests(file: File) -> Iterator[Request | None]:
     with _opened(file) as text:
         lines = iter(lambda: text.readline(LINE), "")
         first = list(islice(lines, TABLE))
+        blank = 0
         for line in _column(first, chain(first, lines)):
             line = line.strip(" \t\r\n\f\v\0\ufeff\"'")
             if not line:
+                blank += 1
+                if blank > BLANK:
+                    raise ValueError(f"{file.name} has more than {BLANK:,} empty lines one after another.")
                 continue
+            blank = 0
             if (found := _LOG.match(line)) is not None:
                 yield Request(found["target"], int(found["status"]))
             elif line.startswith("/") or "://" in line[:12]:
@@ -55,9 +61,19 @@ def _column(first: list[str], lines: Iterator[str]) -> Iterator[str]:
     if table is None:
         return lines
     delimiter, column, header = table
-    rows = csv.reader((line.replace("\0", "") for line in lines), delimiter=delimiter)
-    cells = (row[column] if column < len(row) else " ".join(row) for row in rows if any(row))
-    return islice(cells, 1 if header else 0, None)
+    return _cells((line.replace("\0", "") for line in lines), delimiter, column, header=header)
+
+
+def _cells(lines: Iterator[str], delimiter: str, column: int, *, header: bool) -> Iterator[str]:
+    rows = csv.reader(lines, delimiter=delimiter)
+    try:
+        for row in rows:
+            if header and any(row):
+                header = False
+            else:
+                yield row[column] if column < len(row) else " ".join(row)
+    except csv.Error as error:
+        raise ValueError(f"The table cannot be read at line {rows.line_num:,}: {error}. Is a quote missing?") from None
 
 
 def readable(file: File) -> File:

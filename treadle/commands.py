@@ -255,8 +255,7 @@ class Commands:
     # within
 
     async def _step(self, key: str, name: str) -> Step:
-        view = await self._runs.draw(key)
-        for step in view.drawing.items:
+        for step in (await self._runs.draw(key)).drawing.items:
             if isinstance(step, Step) and name in (step.slug, step.label):
                 return step
         raise NotFound(f"{key} has no step {name[:80]}.")
@@ -279,9 +278,8 @@ class Commands:
         base = f"/runs/{view.run.key}" if view.run is not None else f"/runs/new/{view.workflow.endpoint}"
         facts["exports"] = [{"name": item.name, "url": f"{base}/exports/{item.slug}"} for item in view.drawing.items
                             if isinstance(item, Export)]
-        facts["error"] = None
-        if (error := view.drawing.error) is not None:
-            facts["error"] = {"error": error.message, "hint": error.hint, "file": error.file, "line": error.line}
+        error = view.drawing.error
+        facts["error"] = error and {"error": error.message, "hint": error.hint, "file": error.file, "line": error.line}
         facts["changed"] = view.changed is not None
         facts["open"] = self._open(view, secrets)
         return facts
@@ -308,12 +306,10 @@ class Commands:
                         "default": cover(plain_data(step.default), secrets)}
 
 
-def _told(part: Any, secrets: Sequence[str]) -> Any:
+def _told(schema: dict[str, Any], secrets: Sequence[str]) -> dict[str, Any]:
     """A schema without these secrets, its own words as they are: "password" may be the name of a field, too."""
-    if isinstance(part, dict):
-        return {name: cover(inner, secrets) if name in ("default", "description") else _told(inner, secrets)
-                for name, inner in part.items()}
-    return [_told(inner, secrets) for inner in part] if isinstance(part, list) else part
+    return {name: cover(part, secrets) if name in ("default", "description") else
+            _told(part, secrets) if isinstance(part, dict) else part for name, part in schema.items()}
 
 
 def _beside(left: Any, right: Any) -> dict[str, Any]:

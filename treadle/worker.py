@@ -214,6 +214,7 @@ def blame(error: BaseException, folder: str, *, message: str = "", hint: str = "
     if isinstance(error, ModuleNotFoundError) and (package := _missing(error)):
         kind, message = MissingPackage, f"It needs {package}, which is not installed"
         hint = install(DISTRIBUTIONS.get(package, package))
+    details = details[:10_000] + details[10_000:][-10_000:]  # it may hold all that an author's code has read
     card = kind(_said(message[:500]), file=shown(file, folder), line=line, details=_said(details), hint=hint)
     if isinstance(card, MissingPackage):
         card.package = package

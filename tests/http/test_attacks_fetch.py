@@ -118,6 +118,14 @@ def test_a_pause_with_hundreds_of_digits_is_the_longest_there_is(site, monkeypat
     assert fetch(f"{site.url}/a", Rules(0, True)).error == ""
 
 
+@pytest.mark.parametrize("line", ["Crawl-delay: \u00b2", "Crawl-delay: " + "9" * 5_000, "Request-rate: 1/\u00b2"])
+def test_a_number_that_is_none_leaves_the_rest_of_a_robots_txt(site, monkeypatch, line):
+    text = f"User-agent: *\n{line}\nDisallow: /no\n"
+    monkeypatch.setattr(Site, "answer", lambda self, path: (200, {"Content-Type": "text/html"}, text.encode()))
+    rules = Rules(0, True)
+    assert [fetch(f"{site.url}{path}", rules).error for path in ("/yes", "/no")] == ["", _fetch.FORBIDDEN]
+
+
 def test_no_connection_is_kept_for_another_host_at_the_same_address(site):
     """The certificate was that of the first."""
     assert fetch(f"{site.url}/a", RULES).status == 200

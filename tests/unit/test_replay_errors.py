@@ -23,6 +23,15 @@ async def test_an_exception_is_a_card_with_what_was_drawn_before_it():
     assert "treadle/" not in drawing.error.details
 
 
+async def test_of_an_error_as_long_as_what_was_read_the_beginning_and_the_end_are_kept():
+    async def flow(ui):
+        raise ValueError("x" * 4_000_000)
+
+    drawing = await failing(flow, said="ValueError: xxx", at="raise")
+    assert len(drawing.error.message) <= 500 and 10_000 < len(drawing.error.details) < 30_000
+    assert drawing.error.details.startswith("Traceback")
+
+
 async def test_exit_and_interrupt_of_an_author_end_nothing_but_their_drawing():
     async def leaves(ui):
         raise SystemExit(3)

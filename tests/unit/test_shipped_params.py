@@ -30,6 +30,14 @@ def upload(tmp_path: Path) -> Callable[..., File]:
     return of
 
 
+def test_a_packed_file_of_empty_lines_and_a_quote_that_never_ends_are_said(upload):
+    with pytest.raises(ValueError, match="more than 10,000 empty lines"):
+        list(requests(upload(gzip.compress(b"\n" * 20_000))))
+    table = b"url,b\n" + b"http://a.example/,b\n" * 60 + b'"' + (b"x" * 60_000 + b"\n") * 4
+    with pytest.raises(ValueError, match="Is a quote missing"):
+        list(requests(upload(table)))
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_log_is_read_line_by_line_plain_or_gzipped(upload, pack):
     lines = [COMBINED.format("/a?b=1", 200), '::1 - ada [21/Nov/2026:10:00:00 +0000] "POST /c HTTP/1.0" 404 -',

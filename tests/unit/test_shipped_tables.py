@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,35 @@ def test_a_sheet_of_excel_is_read_as_text(upload):
 def test_what_is_no_table_is_said(upload, data, said):
     with pytest.raises(ValueError, match=said):
         rows_of(upload(data))
+
+
+def sheet(rows: bytes, dimension: bytes = b"") -> bytes:
+    """A spreadsheet of which the sheet is written by hand."""
+    openpyxl = pytest.importorskip("openpyxl")
+    made, out = io.BytesIO(), io.BytesIO()
+    openpyxl.Workbook().save(made)
+    text = (b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">' + dimension
+            + b"<sheetData>" + rows + b"</sheetData></worksheet>")
+    with zipfile.ZipFile(made) as book, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in book.namelist():
+            packed.writestr(name, text if name.endswith("sheet1.xml") else book.read(name))
+    return out.getvalue()
+
+
+def test_a_sheet_that_says_it_is_as_wide_as_can_be_costs_nothing_and_one_that_is_ends(upload, monkeypatch):
+    rows = [b'<row r="%d"><c r="A%d"><v>1</v></c>%%s</row>' % (number, number) for number in range(1, 1_501)]
+    began = time.monotonic()
+    found = rows_of(upload(sheet(b"".join(row % b"" for row in rows), b'<dimension ref="A1:XFD1048576"/>'), "a.xlsx"))
+    assert (len(found), time.monotonic() - began < 1.5) == (1_499, True)
+    monkeypatch.setattr(_tables, "MOST_CELLS", 100_000)
+    wide = sheet(b"".join(row % b'<c r="XFD%d"/>' % number for number, row in enumerate(rows, 1)))
+    with pytest.raises(ValueError, match="more than 100,000 cells"):
+        rows_of(upload(wide, "a.xlsx"))
+
+
+def test_a_spreadsheet_that_is_broken_within_is_said(upload):
+    with pytest.raises(ValueError, match="could not be read as XLSX"):
+        rows_of(upload(sheet(b"<row")))
 
 
 def test_more_rows_than_the_limit_are_refused(upload):

@@ -44,6 +44,12 @@ def results(*values, items=None) -> Results:
     return Results(Stored(*values), json.loads, "hash", items or [{"url": "/a"}, *range(len(values))])
 
 
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"schema": 5}', '{"schema": {"primaryKey": ["index"]}, "data": [1]}'])
+def test_json_that_is_no_table_is_said(tmp_path, text):
+    with pytest.raises(ValueError, match=r"a.json .*table"):
+        len(Table(file_of(tmp_path, "a.json", text)))
+
+
 def file_of(path, name: str, text: str) -> File:
     (path / name).write_text(text)
     return File(FileId("0" * 32), name, len(text), digest(text), path / name)

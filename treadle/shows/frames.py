@@ -97,9 +97,9 @@ def _read(sha256: str, ending: str, file: File) -> Rows:
                 return _typed(csv.DictReader(lines, delimiter="," if ending == "csv" else "\t"))
         text = file.read_text()
         rows = [json.loads(line) for line in text.splitlines() if line] if ending == "jsonl" else json.loads(text)
-        if isinstance(rows, dict) and "schema" in rows:  # a frame a job returned, where there is no parquet
+        if isinstance(rows, dict) and isinstance(rows.get("schema"), dict):  # a frame a job returned, without parquet
             rows = _unindexed(rows)
-    except (ValueError, csv.Error) as error:
+    except (ValueError, csv.Error, RecursionError) as error:
         raise ValueError(f"{file.name} could not be read as a table: {error}.") from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f"{file.name} is no table: it must hold a list of objects.")
@@ -109,7 +109,8 @@ def _read(sha256: str, ending: str, file: File) -> Rows:
 def _unindexed(table: dict[str, Any]) -> Any:
     """The rows of what pandas calls the table format, without an index that only counts."""
     rows, counts = table.get("data"), table["schema"].get("primaryKey") == ["index"]
-    if not counts or not isinstance(rows, list) or any(row.get("index") != n for n, row in enumerate(rows)):
+    if not counts or not isinstance(rows, list) or any(
+            not isinstance(row, dict) or row.get("index") != n for n, row in enumerate(rows)):
         return rows
     return [{name: value for name, value in row.items() if name != "index"} for row in rows]
 
