@@ -134,6 +134,7 @@ async def test_a_run_is_forked_compared_saved_opened_alone_and_brought_back(page
     assert not [url for url in windows.watch(alone).requests if url.startswith("http")]
     windows.watch(alone).expect("asked another host: file:")
     assert await reader.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert await violations(reader) == []
     await page.goto("/runs")
     await page.get_by_text("Open a saved run").click()
     await page.locator("#import-file").set_input_files(saved)

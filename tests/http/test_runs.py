@@ -397,3 +397,4 @@ async def test_steps_of_a_loop_that_are_done_stand_in_one_line_but_those_that_sh
     assert "/revert/" in str([form.attrs for form in fold.walk() if form.tag == "form"])
     shown = [li for li in page.walk() if li.has_class("done") and li.attrs.get("id", "").startswith("step-price")]
     assert len(shown) == 8 and not [li for li in fold.walk() if li in shown]
+    assert "Fork here, at Price article 7" in (await client.get(f"/runs/{run.key}/fork")).text

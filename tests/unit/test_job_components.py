@@ -93,6 +93,11 @@ def test_a_locked_run_offers_nothing():
         assert not [node for node in card.walk() if node.tag == "form"], state
 
 
+def test_an_item_without_a_text_is_named_by_what_it_holds_and_not_in_python():
+    rows = table_of(Work(print, items=[{"lo": 10, "hi": 20, "die": True}]), [Item(0, "done", '{"n": 4}')]).rows
+    assert rows[0]["Item"] == "lo: 10, hi: 20, die: yes"
+
+
 def test_results_say_which_item_they_are_of_unless_they_hold_it():
     work = Work(print, items=[{"url": "/a"}, {"url": "/b"}])
     table = table_of(work, [Item(0, "done", '{"url": "/a", "status": 200}'), Item(1, "failed", None, "No answer")])

@@ -305,8 +305,15 @@ def called(work: Work, number: int) -> str:
     if work.name is not None:
         return one_line(str(work.name(item)), 80)
     if isinstance(item, dict):
-        return one_line(str(next((value for value in item.values() if isinstance(value, str)), item)), 80)
+        return one_line(next((value for value in item.values() if isinstance(value, str)), _cells(item)), 80)
     return one_line(str(getattr(item, "name", item)), 80)
+
+
+def _cells(value: dict[Any, Any]) -> str:
+    """The first plain values of a dict: "lo: 10, hi: 20"."""
+    plain = [f"{name}: {('no', 'yes')[cell] if isinstance(cell, bool) else cell}" for name, cell in value.items()
+             if isinstance(cell, str | int | float)]
+    return ", ".join(plain[:4])
 
 
 def _done(run: Run, step: Step, drawn: Drawn, seen: Seen) -> str:
@@ -349,8 +356,7 @@ def _result(value: Any, drawn: Drawn) -> str:
     if isinstance(value, int | float):
         return f"<b>{value:,}</b>"
     if isinstance(value, dict):
-        plain = [f"{name}: {cell}" for name, cell in value.items() if isinstance(cell, str | int | float)]
-        return escape(one_line(", ".join(plain[:4]), SUMMARY)) or _bold(counted(len(value), "value"))
+        return escape(one_line(_cells(value), SUMMARY)) or _bold(counted(len(value), "value"))
     if isinstance(value, Sequence) and not isinstance(value, str):
         return _bold(counted(len(value), "row"))
     return escape(one_line(str(value), SUMMARY)) or "Done"

@@ -96,7 +96,7 @@ def RunFile(line: Line, workflow: str, records: Sequence[Record], view: RunView 
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(line.title)}</title><style>{STYLE}</style></head><body><main><h1>{escape(line.title)}</h1>"
         f'<p class="soft">{escape(workflow)}. {state}. <code>{escape(line.key)}</code>, saved {_time(now)}.</p>'
-        f'<ol class="steps">{"".join(drawn)}</ol>'
+        f'<h2>Steps</h2><ol class="steps">{"".join(drawn)}</ol>'
         + (f'<h2>Files</h2><ul class="files">{"".join(downloads)}</ul>' if downloads else "") + lost
         + f"<h2>History</h2>{_history(told)}"
         '<p class="soft">This page needs nothing else. Treadle opens it again: Runs, Open a saved run.</p></main>\n'
@@ -184,5 +184,5 @@ def _table(table: Table, room: _Room) -> str:
 def _history(told: Sequence[Told]) -> str:
     rows = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in (
         _time(line.at), WHO.get(line.by, line.by), line.what, line.label, line.text)) + "</tr>" for line in told)
-    heads = "".join(f'<th scope="col">{name}</th>' for name in ("When", "By", "What", "Step", ""))
+    heads = "".join(f'<th scope="col">{name}</th>' for name in ("When", "By", "What", "Step", "Details"))
     return f'<div class="box"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'

@@ -49,8 +49,7 @@ def RunsPage(found: Listing, asked: Asked, places: Mapping[str, Place], drawn: D
     """The page of all runs. `problem`: why a file could not be taken; `toast`: what was just done."""
     total = found.counts[""]
     never = not total and not (asked.q or asked.workflow)
-    text = "Runs of all workflows stand here once they have begun." if never else (
-        f"{counted(total, 'run')}. Select two to compare them.")
+    text = "Runs of all workflows stand here once they have begun." if never else "Select two to compare them."
     acts = "".join(
         f'<button class="btn {look} sm" type="submit" form="picked" formaction="{escape(drawn.url(at))}" '
         f'formmethod="{method}">{icon(sign, small=True)}{label}</button>' for look, at, method, sign, label in (
