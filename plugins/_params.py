@@ -14,6 +14,8 @@ EACH = 20_000           # lines between two reports
 MOST_ADDRESSES = 2_000_000  # different ones that are told apart; a larger list is many in parts
 VALUES = 10_000         # different values of one parameter that are told apart
 ROWS = 1_000  # parameters, or pages, that are told of; a job may return 1 MB
+MOST_NAMES = 100_000  # different parameters that are told apart
+PAIRS = 200   # parts of a query that are looked at: for each of them all are
 NAME = 100    # characters of a name; what is longer is no parameter
 # that only tell where a click came from: no page shows anything else because of them
 TRACKING = ("utm_", "gclid", "gbraid", "wbraid", "fbclid", "msclkid", "yclid", "dclid", "mc_", "_ga", "_gl", "igshid",
@@ -39,7 +41,7 @@ class Seen:
 def count(file: File, progress: Progress) -> dict[str, Any]:
     """Rows for the parameters and for the pages that they multiply, `ROWS` of each, and how many lines were read.
 
-    Raises `ValueError` where no line is a request or a URL, or there are more addresses than can be told apart.
+    Raises `ValueError` where no line is a request or a URL, or there are more addresses or parameters than can be told apart.
     """
     params: dict[str, Seen] = {}
     lines = rejected = errors = 0
@@ -65,6 +67,9 @@ def count(file: File, progress: Progress) -> dict[str, Any]:
                              "by folders.")
         if query:
             _count(params, page, pages[page], address, query, request.target)
+        if len(params) > MOST_NAMES:
+            raise ValueError(f"There are more than {MOST_NAMES:,} different parameters. Split the file, by days or by "
+                             "folders.")
     if lines == rejected:
         raise ValueError(NOTHING)
     per_page = Counter(addresses.values())
@@ -89,7 +94,7 @@ def _split(target: str) -> tuple[str, str, str]:
 
 
 def _count(params: dict[str, Seen], page: str, number: int, address: int, query: str, target: str) -> None:
-    pairs = [part.partition("=") for part in query.split("&") if part]
+    pairs = [part.partition("=") for part in query.split("&", PAIRS) if part][:PAIRS]
     for name in {name for pair in pairs if len(name := unquote_plus(pair[0])) <= NAME}:
         seen = params.setdefault(name, Seen())
         seen.requests += 1

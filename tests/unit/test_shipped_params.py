@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.robotparser import RobotFileParser
 
 import pytest
 
+from plugins import _params
 from plugins._logs import requests
 from plugins._params import count, proposed, remaining, robots, rule
 from treadle.files import File, FileId
@@ -28,6 +30,17 @@ def upload(tmp_path: Path) -> Callable[..., File]:
         path.write_bytes(data)
         return File(FileId("0123"), name, len(data), str(hash(data)), path)
     return of
+
+
+def test_addresses_of_thousands_of_parameters_are_counted_in_time_and_room(upload, monkeypatch):
+    many = "/x?" + "&".join(f"a{number}=1" for number in range(9_000))
+    began = time.monotonic()
+    assert count(upload(many.encode() + b"\n/x?a1=1\n"), progress)["names"] == _params.PAIRS
+    assert time.monotonic() - began < 2
+    monkeypatch.setattr(_params, "MOST_NAMES", 1_000)
+    lines = "\n".join("/x?" + "&".join(f"{line}_{number}" for number in range(100)) for line in range(11))
+    with pytest.raises(ValueError, match="different parameters"):
+        count(upload(lines.encode()), progress)
 
 
 def test_a_packed_file_of_empty_lines_and_a_quote_that_never_ends_are_said(upload):
