@@ -41,7 +41,8 @@ class Seen:
 def count(file: File, progress: Progress) -> dict[str, Any]:
     """Rows for the parameters and for the pages that they multiply, `ROWS` of each, and how many lines were read.
 
-    Raises `ValueError` where no line is a request or a URL, or there are more addresses or parameters than can be told apart.
+    Raises `ValueError` where no line is a request or a URL, or there are more addresses or parameters than can be told
+    apart.
     """
     params: dict[str, Seen] = {}
     lines = rejected = errors = 0
