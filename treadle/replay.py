@@ -7,7 +7,9 @@ one stops it. Nothing here writes, and no error of an author's code comes out as
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated, Any, get_origin
@@ -107,7 +109,8 @@ def _differs(first: Ui, second: Ui, folder: str) -> PluginError | None:
     return None
 
 
-_overdue: WeakKeyDictionary[Author, tuple[Drawing, bool, list[Stored]]] = WeakKeyDictionary()  # True: for all rows
+# what took too long last: how far it came, until when it is not tried again, and with which rows; for ever is of all
+_overdue: WeakKeyDictionary[Author, tuple[Drawing, float, list[Stored]]] = WeakKeyDictionary()
 _running: dict[Author, asyncio.Task[Drawing]] = {}
 
 
@@ -127,10 +130,11 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
         return Drawing(error=error)
     while (other := _running.get(workflow.fn)) is not None:
         await asyncio.wait({other})
-    late, held, rows = _overdue.get(workflow.fn, (Drawing(), False, []))
-    if (why := late.error) is not None and (held or rows == list(stored)):
-        items = late.items if rows == list(stored) else []
-        return Drawing([*items], error=PluginError(why.message, file=why.file, line=why.line, hint=why.hint))  # a copy
+    late, until, rows = _overdue.get(workflow.fn, (Drawing(), 0.0, []))
+    same = rows == _plain(stored)
+    if (why := late.error) is not None and (until == math.inf or (same and time.monotonic() < until)):
+        again = PluginError(why.message, file=why.file, line=why.line, hint=why.hint)  # whoever raises it changes it
+        return Drawing([*late.items] if same else [], error=again)
     files: dict[str, Any] = {}
     for id in references(row.value for row in stored):
         try:
@@ -190,10 +194,13 @@ async def _replay(workflow: Workflow, stored: Sequence[Stored], files: dict[str,
                                 file=shown(late.file or workflow.file, folder),
                                 line=late.line or workflow.fn.__code__.co_firstlineno)
         drawing = _failed(Drawing(list(ui._drawing.items)), error)
-        _overdue[workflow.fn] = drawing, late.held, list(stored)
-        if not late.held:
-            asyncio.get_running_loop().call_later(AGAIN_S, _overdue.pop, workflow.fn, None)
+        _overdue[workflow.fn] = drawing, math.inf if late.held else time.monotonic() + AGAIN_S, _plain(stored)
         return drawing
+
+
+def _plain(stored: Sequence[Stored]) -> list[Stored]:
+    """The rows without what reads their items, which is another object each time."""
+    return [row._replace(rows=None) for row in stored]
 
 
 async def run_check(step: Step, value: Any, *, deadline_s: float = CHECK_DEADLINE_S,

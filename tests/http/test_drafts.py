@@ -41,6 +41,14 @@ async def begun(client, core):
     return "default-note-01"
 
 
+async def test_a_draft_whose_run_is_gone_meanwhile_has_ended(core, begun):
+    view = await core.drafts.begin(begun, "note")
+    core.db.execute("UPDATE runs SET deleted = 1")
+    draft = core.drafts.of(view)
+    await until(draft.task.done)
+    assert draft.state == "failed" and "no run" in draft.problem
+
+
 def text_of(html: str) -> str:
     return parse(html).find("f-note").text
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from ..context import Context
 from ..drawing import Step
-from ..errors import Conflict, ModelError
+from ..errors import Conflict, TreadleError
 from ..llm import Llm
 from ..runs import Runs, RunView
 from ..tasks import Tasks
@@ -92,5 +92,5 @@ class Drafts:
                         break
             draft.state = "done" if draft.text else "failed"
             draft.problem = "" if draft.text else "The model sent no text."
-        except ModelError as error:
+        except TreadleError as error:  # the model failed, or the run is gone meanwhile
             draft.state, draft.problem = "failed", error.message
