@@ -52,7 +52,7 @@ class Drawings:
         """
         stored = self._steps.stored(rows)
         try:
-            newest = self._version(endpoint)
+            newest = runnable(self._plugins.version(endpoint), endpoint)
         except (NotFound, PluginError):
             if (held := self._held(endpoint, code)) is None:
                 raise
@@ -69,9 +69,9 @@ class Drawings:
         fits = same or (_fits(drawing, rows) and not rose)
         if fits and not same and (begins := _begins(drawing)):  # what would run now with the old code, too
             fits = before is not None and begins == _begins(await self.draw(before, run, rev, stored))
-        if fits:
-            return Drawn(newest, drawing, newer=_newer(drawing, newest))
         step = drawing.open
+        if fits:
+            return Drawn(newest, drawing, newer=step is not None and step.code not in ("", newest.code))
         changed = Changed(step, step is not None and any(
             (row["label"], row["key"], row["state"]) == (step.label, step.key, "done") for row in rows))
         if before is None:
@@ -88,19 +88,12 @@ class Drawings:
         if name in self._kept:
             self._kept.move_to_end(name)
             return self._kept[name]
-        drawing = await replay(workflow, stored, open_file=self._open_file, seal=self._seal,
-                               twice=self._twice)
+        drawing = await replay(workflow, stored, open_file=self._open_file, seal=self._seal, twice=self._twice)
         if drawing.error is None:
             self._kept[name] = drawing
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         return drawing
-
-    def _version(self, endpoint: str) -> Workflow:
-        found = self._plugins.version(endpoint)
-        if found.kind not in ("workflow", "tool"):  # home and pages are places, and nothing to run
-            raise NotFound(f"There is no workflow {endpoint[:80]}.", hint="Its file may have been renamed or removed.")
-        return found
 
     def _held(self, endpoint: str, code: str) -> Workflow | None:
         """That version, unless it is gone: then the newest has to do."""
@@ -108,6 +101,13 @@ class Drawings:
             return self._plugins.version(endpoint, code)
         except (NotFound, PluginError):
             return None
+
+
+def runnable(found: Workflow | None, endpoint: str) -> Workflow:
+    """What was found at an address, if it is something to run: home and pages are places. Raises `NotFound`."""
+    if found is None or found.kind not in ("workflow", "tool"):
+        raise NotFound(f"There is no workflow {endpoint[:80]}.", hint="Its file may have been renamed or removed.")
+    return found
 
 
 def _begins(drawing: Drawing) -> tuple[str, str] | None:
@@ -123,8 +123,3 @@ def _fits(drawing: Drawing, rows: Sequence[sqlite3.Row]) -> bool:
     drawn = [(item.label, item.key) for item in drawing.items if isinstance(item, Step) and item.state == "done"]
     known = set(live)
     return [name for name in drawn if name in known] == live
-
-
-def _newer(drawing: Drawing, newest: Workflow) -> bool:
-    step = drawing.open
-    return step is not None and step.code not in ("", newest.code)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from .clock import Clock
 from .db import Database
 from .drawing import Drawing, Step
-from .drawings import Changed, Drawings
+from .drawings import Changed, Drawings, runnable
 from .errors import NotFound
 from .facts import told
 from .feed import Feed
@@ -159,6 +159,4 @@ class Reading:
         found = self._plugins.get(endpoint)
         if isinstance(found, Broken):
             raise found.error.with_traceback(None)  # it is kept: each raise would add to its traceback
-        if found is None or found.kind not in ("workflow", "tool"):  # home is a place, and nothing to run
-            raise NotFound(f"There is no workflow {endpoint[:80]}.", hint="Its file may have been renamed or removed.")
-        return found
+        return runnable(found, endpoint)

@@ -49,9 +49,7 @@ class Runs(Advancing):
                 self._tell(key, by, "started")
                 if step is not None and given is not None:
                     self._write(key, step, given, rev, by, view.workflow)
-        await self.advance(key)
-        await self._db.durable()
-        return self.get(key)
+        return await self._done(key)
 
     async def answer(self, key: str, slug: str, answers: Answers, *, rev: int, replace: bool = False,
                      by: str = "person") -> Run:
@@ -72,9 +70,7 @@ class Runs(Advancing):
             if step.state == "done":
                 self._steps.revert(key, step, now, undo=0)
             self._write(key, step, given, now, by, view.workflow)
-        await self.advance(key)
-        await self._db.durable()
-        return self.get(key)
+        return await self._done(key)
 
     async def revert(self, key: str, slug: str, *, keep: bool = False, by: str = "person") -> Run:
         """Ask this step and all after it again, the old answers as defaults; what runs is stopped. A job runs again;
@@ -95,8 +91,7 @@ class Runs(Advancing):
                 if self._steps.revert(key, step, rev, undo=1, keep=keep):  # else somebody else has done so meanwhile
                     self._due(key, rev, view.workflow, step.name)
                     self._tell(key, by, "tried again" if keep else "reverted", step.name)
-            await self.advance(key)
-            await self._db.durable()
+            return await self._done(key)
         return self.get(key)
 
     async def undo(self, key: str, *, by: str = "person") -> Run:
@@ -111,9 +106,7 @@ class Runs(Advancing):
                 raise Conflict("There is nothing to undo.", hint="An answer since then has taken its place.")
             self._due(key, rev, view.workflow, "")
             self._tell(key, by, "undone")
-        await self.advance(key)
-        await self._db.durable()
-        return self.get(key)
+        return await self._done(key)
 
     async def finalise(self, key: str, *, by: str = "person") -> Run:
         """Lock a run, stopping what runs: nothing in it can be changed until `unlock`."""
@@ -134,8 +127,7 @@ class Runs(Advancing):
                 newest = self._plugins.version(view.workflow.endpoint)
                 self._touch(key, rev, "advance_due = 1, version = ?", newest.code)
                 self._tell(key, by, "changed")
-            await self.advance(key)
-            await self._db.durable()
+            return await self._done(key)
         return self.get(key)
 
     async def start_anew(self, key: str, *, by: str = "person") -> Run:
@@ -163,6 +155,12 @@ class Runs(Advancing):
         return self.get(key)
 
     # within
+
+    async def _done(self, key: str) -> Run:
+        """After a change: the run goes on, and what was told is on the disk."""
+        await self.advance(key)
+        await self._db.durable()
+        return self.get(key)
 
     async def _stop(self, key: str) -> bool:
         """End what runs in a run. Whether something did."""
@@ -225,8 +223,7 @@ class Runs(Advancing):
             with self._feed.change() as rev:
                 self._touch(key, rev, "state = ?", state)
                 self._tell(key, by, "finalised" if state == "finished" else "unlocked")
-            await self.advance(key)
-            await self._db.durable()
+            return await self._done(key)
         return self.get(key)
 
     def _same(self, key: str, given: Given | None) -> bool:

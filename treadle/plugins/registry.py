@@ -196,8 +196,8 @@ class Plugins:
                   deadline_s: float = IMPORT_DEADLINE_S) -> list[Workflow]:
         folder = f"{path.parent}{os.sep}"
         try:
-            with _IMPORTS, _kept():
-                return Call(lambda: _declared(version.name, path, folder), folder).wait(deadline_s)
+            with _IMPORTS, _unharmed():
+                return Call(lambda: _imported(version.name, path, folder), folder).wait(deadline_s)
         except Overdue as late:
             raise PluginError(f"{path.name} was still being imported after {deadline_s:g} s", line=late.line,
                               file=shown(late.file or str(path), folder),
@@ -270,7 +270,7 @@ def _stamp(item: Workflow | Broken | None) -> str:
     return hashlib.sha256(repr((item.title, item.file, item.order, *what)).encode()).hexdigest()[:12]
 
 
-def _declared(name: str, path: Path, folder: str) -> list[Workflow]:
+def _imported(name: str, path: Path, folder: str) -> list[Workflow]:
     """Import one plugin: what it declares, in the order of their lines. Raises nothing but `PluginError`."""
     try:
         own = {id(value): value for value in vars(importlib.import_module(name)).values()
@@ -304,7 +304,7 @@ def _placed(item: Workflow, path: Path, order: int, code: str, folder: str) -> W
 
 
 @contextmanager
-def _kept() -> Iterator[None]:
+def _unharmed() -> Iterator[None]:
     """Keep our output whatever an import does with it: what it prints is passed on afterwards. And what all of us
     import with: a plugin may add to it, and what it takes away comes back."""
     path, depth = list(sys.path), sys.getrecursionlimit()

@@ -35,9 +35,9 @@ class Watch:
 
     def recover(self) -> None:
         """At the start: tell pages that are still open what changed meanwhile, and remove code nothing refers to."""
-        told = self._told()
-        self._tell({endpoint for endpoint in {*told, *self._plugins.stamps()}
-                    if told.get(endpoint, ["", 0])[0] != self._plugins.stamps().get(endpoint, "")})
+        told, stamps = self._told(), self._plugins.stamps()
+        self._tell({endpoint for endpoint in {*told, *stamps}
+                    if told.get(endpoint, ["", 0])[0] != stamps.get(endpoint, "")})
         used = {row["version"] for row in self._db.rows("SELECT version FROM runs UNION SELECT version FROM steps")}
         if gone := sweep(self._plugins.code_folder, used):
             logger.info("{} versions of plugins that no run refers to were removed", gone)

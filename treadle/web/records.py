@@ -39,7 +39,7 @@ class Record(NamedTuple):
 async def records(core: Core, key: str) -> tuple[list[Record], RunView | None]:
     """The steps of a run, and its drawing where its workflow is there and can be drawn."""
     view = None
-    with suppress(NotFound, TreadleError):
+    with suppress(TreadleError):
         view = await core.runs.draw(key)
     found = await core.archive.results(key)
     files = dict[str, File]()
@@ -91,9 +91,8 @@ def _record(result: Result, words: dict[tuple[str, str], str], totals: dict[tupl
         text = ended(done, failed, totals.get(name, len(result.items)))
     if result.state != "done":
         text = f"{result.state.capitalize()}. {result.error}".strip()
-    rows = [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
-    return Record(result.label, result.key, result.kind, result.state, text[:TEXT], same,
-                  rows if isinstance(value, list) and len(rows) == len(value) else [], file)
+    rows = value if isinstance(value, list) and all(isinstance(row, dict) for row in value) else []
+    return Record(result.label, result.key, result.kind, result.state, text[:TEXT], same, rows, file)
 
 
 def brief(value: Any, files: dict[str, File]) -> str:

@@ -6,7 +6,6 @@ Who may ask is the guard's to say, what is accepted the core's; here a request b
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -25,10 +24,10 @@ from ..deps import Web
 from .files import download_headers
 from .run_list import FILE_MOST
 from .run_list import save as saved_file
+from .runs import CLIENT_ID
 
 uploads = [r"/api/(?:runs|workflows)/[^/]+/files", r"/api/runs/import"]  # these count for themselves
 
-CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 Handler = Callable[[Request, Core], Awaitable[Any]]
 
 
