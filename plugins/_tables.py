@@ -19,6 +19,8 @@ MOST_ROWS = 100_000
 MOST_COLUMNS = 2_000
 MOST_CELLS = 5_000_000
 MOST_UNPACKED = 400_000_000  # bytes of all that is packed in an XLSX
+MOST_PACKED = 100  # times its size, above `SMALL`: 90 kB of one short text keep Python for 15 s
+SMALL = 20_000_000
 EACH = 5_000        # rows between two reports
 SAMPLE = 200_000    # characters that are looked at to find the delimiter
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
@@ -230,8 +232,9 @@ def _excel(file: File) -> Source:
     try:
         with file.open("rb") as raw:
             with ZipFile(raw) as packed:  # no part of it gives more than it says
-                if sum(part.file_size for part in packed.infolist()) > MOST_UNPACKED:
-                    raise ValueError(f"unpacked it is over the limit of {MOST_UNPACKED // 1_000_000} MB")
+                size = sum(part.file_size for part in packed.infolist())
+                if size > MOST_UNPACKED or size > max(SMALL, file.size * MOST_PACKED):
+                    raise ValueError(f"unpacked it is over the limit, {size // 1_000_000:,} MB")
             book = load_workbook(raw, read_only=True, data_only=True)
             sheet = book.worksheets[0]
             sheet.reset_dimensions()  # what it says of itself would be filled up with empty cells

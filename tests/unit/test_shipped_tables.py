@@ -212,9 +212,12 @@ def test_a_spreadsheet_that_unpacks_to_too_much_is_refused(upload, monkeypatch):
     book.save(out)
     with pytest.raises(ValueError, match="columns"):
         rows_of(upload(out.getvalue(), "far.xlsx"))
+    packed = sheet(b'<row r="1"><c r="A1"><v>1</v></c></row>' + b"<!-- -->" * 3_000_000)
+    with pytest.raises(ValueError, match="unpacked it is over the limit, 24 MB"):
+        rows_of(upload(packed, "bomb.xlsx"))
     monkeypatch.setattr(_tables, "MOST_UNPACKED", 1_000)
     with pytest.raises(ValueError, match="unpacked it is over"):
-        rows_of(upload(out.getvalue(), "bomb.xlsx"))
+        rows_of(upload(out.getvalue(), "large.xlsx"))
 
 
 def test_what_looks_like_an_address_is_told_in_time():

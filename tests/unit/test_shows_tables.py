@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import enum
 import io
 import json
@@ -171,6 +172,14 @@ def test_a_cell_of_any_kind_has_a_text():
 def sheets(content: bytes) -> dict:
     book = pytest.importorskip("openpyxl").load_workbook(io.BytesIO(content))
     return {sheet.title: [list(row) for row in sheet.values] for sheet in book}
+
+
+@pytest.mark.parametrize(("text", "written"), [
+    ("a;=1", "a;'=1"), ('a; "@x', 'a; "\'@x'), ("a;+cmd|x", "a;'+cmd|x"), ("a;-SUM(1)", "a;'-SUM(1)"),
+    ("so ;-) it is", "so ;-) it is"), ("a;-1", "a;-1"), ("?a=1;b=2", "?a=1;b=2")])
+def test_no_cell_runs_where_semicolons_separate_cells_either(text, written):
+    rows = [{"a": text}]
+    assert list(csv.reader(make("a.csv", {"rows": rows}).decode("utf-8-sig").splitlines())) == [["a"], [written]]
 
 
 def test_a_spreadsheet_has_a_sheet_a_name():

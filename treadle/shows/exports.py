@@ -34,6 +34,8 @@ MEDIA = {
 MARK = "\ufeff"  # without it Excel takes UTF-8 for the encoding of the country
 # Text a spreadsheet would run: behind = and @ always, behind + and - unless a number or words follow (-90%, +word).
 _RUNS = re.compile(r"\s*[=@\uff1d\uff20]|[\t\r\n]|\s*[+\-\uff0b\uff0d](?![\w\s.,%]*\Z)")
+# ... and where a program that expects semicolons, as Excel does in half of Europe, would begin a cell of its own.
+_RUNS_WITHIN = re.compile(r"(;[\s\"]*)(?=[=@\uff1d\uff20]|[+\-\uff0b\uff0d]\w*[(|!])")
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _KEYS = (str, int, float, type(None))
 _covered: ContextVar[Sequence[str]] = ContextVar("covered", default=())  # the secrets of the run an export is made of
@@ -98,6 +100,10 @@ def spreadsheet(value: Any) -> Any:
     return f"'{text}" if _RUNS.match(text) else text
 
 
+def _apart(value: Any) -> Any:
+    return _RUNS_WITHIN.sub(r"\1'", value) if isinstance(value, str) else value
+
+
 def _text(value: Any) -> str:
     return str(cover(cell(value), _covered.get()))
 
@@ -151,9 +157,9 @@ def _separated(value: Any, delimiter: str) -> str:
     assert table is not None  # `check` has seen it
     out = io.StringIO()
     writer = csv.writer(out, delimiter=delimiter)
-    writer.writerow([spreadsheet(name) for name in table.columns])
+    writer.writerow([_apart(spreadsheet(name)) for name in table.columns])
     for row in table.sorted(table.sort):
-        writer.writerow([spreadsheet(row.get(name)) for name in table.columns])
+        writer.writerow([_apart(spreadsheet(row.get(name))) for name in table.columns])
     return out.getvalue()
 
 
