@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from ._urls import locations
 SITEMAPS = 20        # files that are read
 LISTED = 50_000      # addresses out of sitemaps
 LINKS = 1_000        # of one page that are kept
+LONGEST = 2_000      # characters of an address; none of the web is longer
 UNPACKED = 50_000_000  # bytes of a sitemap, as large as one may be
 
 Visit = dict[str, Any]
@@ -38,7 +40,7 @@ def listed(start: str, rules: Rules) -> list[str]:
             continue
         seen.add(sitemap)
         text = unpacked(fetch(sitemap, rules, read="all", most=UNPACKED).body).decode("utf-8", "replace")
-        addresses = [address for _, _, address in locations(text)]
+        addresses = [address for _, _, address in islice(locations(text), LISTED) if len(address) <= LONGEST]
         if "<sitemapindex" in text:
             waiting += addresses[:SITEMAPS * 10]
         else:

@@ -126,6 +126,20 @@ def test_a_number_that_is_none_leaves_the_rest_of_a_robots_txt(site, monkeypatch
     assert [fetch(f"{site.url}{path}", rules).error for path in ("/yes", "/no")] == ["", _fetch.FORBIDDEN]
 
 
+def test_a_sitemap_of_a_million_addresses_and_one_of_a_million_letters_leave_what_can_be_kept(site, monkeypatch):
+    monkeypatch.setattr("plugins._crawl.LISTED", 50)
+    text = f"<urlset><loc>{site.url}/{'a' * 1_000_000}</loc>" + "".join(
+        f"<loc>{site.url}/{number}</loc>" for number in range(200_000)) + "</urlset>"
+    monkeypatch.setattr(Site, "answer", lambda self, path: (
+        200, {"Content-Type": "application/xml"}, text.encode() if "sitemap" in path else b""))
+    tracemalloc.start()
+    try:
+        assert listed(f"{site.url}/", Rules(0, True)) == [f"{site.url}/{number}" for number in range(49)]
+        assert tracemalloc.get_traced_memory()[1] < 8 * len(text)
+    finally:
+        tracemalloc.stop()
+
+
 def test_no_connection_is_kept_for_another_host_at_the_same_address(site):
     """The certificate was that of the first."""
     assert fetch(f"{site.url}/a", RULES).status == 200
