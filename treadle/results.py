@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar, overload
 
 from .errors import InvalidAnswer
@@ -60,18 +61,18 @@ class Results(Sequence[T], Generic[T]):
         self._numbers = numbers
         self._page: tuple[int, dict[int, Row]] = (-1, {})
 
-    @property
+    @cached_property
     def _all(self) -> Sequence[int]:
-        if self._numbers is None:
-            self._numbers = range(len(self._items) if self._items is not None else self._rows.count())
-        return self._numbers
+        if self._numbers is not None:
+            return self._numbers
+        return range(len(self._items) if self._items is not None else self._rows.count())
 
-    @property
+    @cached_property  # asked for again and again while a run is drawn
     def ok(self) -> Results[T]:
         """Those that have a result."""
         return Results(self._rows, self._read, f"{self.sha256} ok", self._items, self._of(self._rows.done()))
 
-    @property
+    @cached_property
     def failed(self) -> Results[Any]:
         """The `Failed` of the others."""
         done = set(self._rows.done())

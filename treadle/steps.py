@@ -44,8 +44,8 @@ class Rows:
         return self._asked(work)
 
     def count(self) -> int:
-        row = self._asked(lambda: self._db.one("SELECT max(number) AS last FROM items WHERE step = ?", (self._step,)))
-        return 0 if row["last"] is None else int(row["last"]) + 1
+        sql = "SELECT coalesce(max(number) + 1, 0) AS count FROM items WHERE step = ?"
+        return self._asked(lambda: int(self._db.one(sql, (self._step,))["count"]))
 
     def done(self) -> list[int]:
         return self._asked(lambda: [row["number"] for row in self._db.rows(
@@ -90,8 +90,7 @@ class Steps:
 
     def rev(self, run: str) -> int:
         """The rev of the last answer, revert, undo or end of a job: what the form of the open step carries."""
-        row = self._db.one("SELECT max(rev) AS rev FROM steps WHERE run = ?", (run,))
-        return row["rev"] or 0
+        return int(self._db.one("SELECT coalesce(max(rev), 0) AS rev FROM steps WHERE run = ?", (run,))["rev"])
 
     def unsealed(self, run: str) -> list[int]:
         """Lists that are done, of which nobody has said yet what is in them."""
