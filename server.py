@@ -67,6 +67,8 @@ def command() -> None:
     from treadle.cli import main as commands
 
     code = commands(words, saved)
+    if (shared := sys.modules.get("multiprocessing.util")) is not None:
+        shared._run_finalizers(0)  # what workers shared is given back, or Python complains after the end
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # a thread of a job may hold on for as long as it likes; what is committed is kept

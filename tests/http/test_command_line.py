@@ -298,3 +298,12 @@ def test_nothing_that_a_run_holds_acts_on_the_terminal(shell, words):
     assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(said)
     if "--json" in words:
         assert "\x9b31m" in json.loads(ended.stdout)["open"]["error"]
+
+
+def test_work_in_processes_leaves_nothing_behind_to_complain_about(shell):
+    (shell.plugins / "400_apart.py").write_text(
+        "from treadle import workflow\n\n@workflow('Apart', message='m')\nasync def apart(ui):\n"
+        "    return await ui.job('Work', work, on='process')\n\ndef work() -> int:\n    return 3\n")
+    ended = shell.apart("run", "apart")
+    assert (ended.returncode, ended.stdout) == (0, "3\n")
+    assert ended.stderr.splitlines() == ["Work", "default-apart-01: complete"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from tests.partials import parse
@@ -10,6 +12,7 @@ from treadle.drawings import Changed
 from treadle.jobs.engine import Live
 from treadle.jobs.progress import Try
 from treadle.run import Run, RunView
+from treadle.shows import Table
 from treadle.text import span
 from treadle.web.components.jobs import Item, JobCard, Seen, left, reason, table_of
 from treadle.web.components.steps import Drawn, heading, named
@@ -104,6 +107,20 @@ def test_results_say_which_item_they_are_of_unless_they_hold_it():
     assert list(table.rows[0]) == ["url", "status"] and dict(table.rows[1]) == {"Item": "/b", "Error": "No answer"}
     scalars = table_of(Work(print, items=["x"], name=str.upper), [Item(0, "done", "3")])
     assert dict(scalars.rows[0]) == {"Item": "X", "Result": 3}
+
+
+@dataclass
+class Size:
+    width: int
+    wide: bool
+
+
+@pytest.mark.parametrize(("value", "said"), [(Table([{"n": 1}, {"n": 2}]), "2 rows"),
+                                             (Size(3, True), "width: 3, wide: yes")])
+def test_a_result_is_told_in_words_and_not_in_python(value, said):
+    one = step(state="done")
+    one.value = value
+    assert said in draw(one, Seen()).text
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(0.84, "0.8 s"), (6, "6 s"), (40.2, "40 s"), (120, "2 min"),

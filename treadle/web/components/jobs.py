@@ -355,9 +355,11 @@ def _result(value: Any, drawn: Drawn) -> str:
         return "Yes" if value else "No"
     if isinstance(value, int | float):
         return f"<b>{value:,}</b>"
+    if fields := getattr(type(value), "model_fields", None) or getattr(type(value), "__dataclass_fields__", None):
+        value = {name: getattr(value, name) for name in fields}
     if isinstance(value, dict):
         return escape(one_line(_cells(value), SUMMARY)) or _bold(counted(len(value), "value"))
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Table | Sequence) and not isinstance(value, str):
         return _bold(counted(len(value), "row"))
     return escape(one_line(str(value), SUMMARY)) or "Done"
 
