@@ -13,7 +13,7 @@ import re
 import sys
 import typing
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NewType
 from unittest.mock import patch
@@ -64,7 +64,8 @@ def _entry(name: str) -> Iterator[str]:
     for member in MEMBERS.get(name, ()):
         found = inspect.getattr_static(thing, member)
         call = name.lower() if member == "__call__" else f".{member}"
-        text = f".{member}" if isinstance(found, property) else signature(getattr(thing, member), call)
+        is_value = isinstance(found, property | cached_property)
+        text = f".{member}" if is_value else signature(getattr(thing, member), call)
         yield f"`{text}`: {_doc(getattr(thing, member))}"
     path = EXAMPLES / f"{name.lower().replace('.', '_')}.py"
     yield f"```python\n{path.read_text().strip()}\n```"
