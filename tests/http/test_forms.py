@@ -43,6 +43,7 @@ async def test_every_type_is_answered_without_javascript_and_the_code_gets_its_v
     assert response.status_code == 303, response.text
     path = response.headers["location"]
     page = (await client.get(path)).text
+    assert "Settings <b>{ &quot;a&quot;: 1 }</b>" in page
     assert 'download>k.csv</a>, 4 bytes' in page and "Name <b>Spring</b>" in page and "hunter2" not in page
     days = await client.post("/runs/default-every-01/steps/days", data={
         "rev": fields(form_to(page, "/runs/default-every-01/steps/days"))["rev"], "value": ["Friday", "Monday"]})

@@ -265,8 +265,9 @@ async def test_live_says_how_far_it_is_and_when_it_will_be_done(fleet, clock, tm
     await clock.advance(10)
     live = fleet.jobs.live(id)
     assert (live.done, live.total, live.failed, live.eta_s) == (2, 4, 0, 10)
+    fleet.steps["Work"].key = "b"  # of several it is said which
     [line] = fleet.jobs.panel()
-    assert (line.state, line.label, line.live) == ("running", "Work", live)
+    assert (line.state, line.label, line.live) == ("running", "Work b", live)
     (tmp_path / "go").touch()
     await ended(fleet, id)
     [line] = fleet.jobs.panel()

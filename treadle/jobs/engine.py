@@ -241,7 +241,7 @@ class Jobs:
         return [*reversed(running), *self._ended]
 
     def _line(self, job: Job, state: str, *, live: Live | None = None, error: str = "") -> JobLine:
-        return JobLine(job.run, job.id, job.step.slug, job.step.label, state, live, None if live else self._clock.now(),
+        return JobLine(job.run, job.id, job.step.slug, job.step.name, state, live, None if live else self._clock.now(),
                        error)
 
     # --- one of them

@@ -168,7 +168,8 @@ def _said(step: Step, drawn: Drawn) -> str:
     values = proposals(step)
     for name, spec in fields_of(step).items():
         value = values[name]
-        text = escape(one_line(spec.text(value), SUMMARY if len(values) == 1 else PART))
+        text = " ".join(spec.text(value).split()) if spec.kind == "json" else spec.text(value)
+        text = escape(one_line(text, SUMMARY if len(values) == 1 else PART))
         if isinstance(value, File):
             at = escape(drawn.url(f"/files/{value.id}"))
             text = f'<a href="{at}" download>{escape(value.name)}</a>, {megabytes(value.size)}'
