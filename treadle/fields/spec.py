@@ -184,8 +184,8 @@ class FieldSpec:
             raise refused("This text holds half a character, which cannot be stored.", "Type it again.")
         if "\0" in value and self.kind == "path":
             raise refused("A path holds no zero byte.")
-        return Secret(value) if self.kind == "secret" else read.CHECKS[self.kind](value) if (
-            self.kind in read.CHECKS) else value
+        check = Secret if self.kind == "secret" else read.CHECKS.get(self.kind)
+        return check(value) if check is not None else value
 
     def _known(self, value: Any) -> Any:
         for option in self.values:
