@@ -78,4 +78,7 @@ def test_the_command_line_does_the_same_with_a_folder_nobody_serves(shell, capsy
         assert said("import", wrong, code=2) == ""
     assert "restore brings it back" in said("delete", fork) and said("delete", fork, code=1) == ""
     assert said("restore", fork) == f"{fork}: waits for Days\n"
+    for odd in ("\udcff", "\x1b[31m"):  # a byte that is no text, and what a terminal would act on
+        assert main(["--data", str(shell.data), "save", odd], saved) == 1
+        assert capsys.readouterr().err.startswith("There is no run \ufffd")
     assert len(KEEPING) == 11

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Settings
 from ..errors import TreadleError
+from ..text import storable
 from .codes import FAILED, INTERRUPTED
+from .terminal import say
 
 if TYPE_CHECKING:
     from .doors import Saver
@@ -50,7 +51,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
                      help="an answer; LABEL[KEY]=... for a step with a key, LABEL.FIELD=... for a field of a form")
     run.add_argument("--set-file", action="append", default=[], metavar="LABEL=PATH", dest="files",
                      help="a file, or the answer out of one where none is asked for")
-    run.add_argument("--run", default="", metavar="KEY", dest="key", help="go on with this run")
+    run.add_argument("--run", type=storable, default="", metavar="KEY", dest="key", help="go on with this run")
     run.add_argument("--json", action="store_true", help="print the run as JSON; ask nothing")
     run.add_argument("--keep-failed", action="store_true", help="go on with the items that did not fail")
     run.add_argument("--out", type=Path, metavar="FOLDER", help="write what it exports there")
@@ -59,15 +60,16 @@ def arguments(words: list[str]) -> argparse.Namespace:
         if name == "import":
             kept.add_argument("file", type=Path, help="the .html file")
         else:
-            kept.add_argument("run", metavar="KEY", help="of the run, such as default-hello-01")
+            kept.add_argument("run", type=storable, metavar="KEY", help="of the run, such as default-hello-01")
         if name == "compare":
-            kept.add_argument("other", metavar="KEY", help="of the other run")
+            kept.add_argument("other", type=storable, metavar="KEY", help="of the other run")
         if name == "save":
             kept.add_argument("--out", type=Path, metavar="PATH", help="the file to write; else KEY.html here")
         if name == "rename":
-            kept.add_argument("name", metavar="NAME", help='the new name; "" lets its workflow name it again')
+            kept.add_argument("name", type=storable, metavar="NAME",
+                              help='the new name; "" lets its workflow name it again')
         if name in ("revert", "fork"):
-            kept.add_argument("name", metavar="STEP", nargs=None if name == "revert" else "?",
+            kept.add_argument("name", type=storable, metavar="STEP", nargs=None if name == "revert" else "?",
                               help="the label or slug of a step" + ("" if name == "revert" else "; else at the end"))
         kept.add_argument("--json", action="store_true", help="for programs")
     check = add("check", "import every plugin, check what it declares, name each problem in one line")
@@ -107,7 +109,7 @@ def main(words: list[str], saver: Saver | None = None) -> int:
             return author.test(settings, args.plugin)
         return author.import_notebook(settings, args.file)
     except TreadleError as error:
-        print(f"{error.message} {error.hint}".strip(), file=sys.stderr)
+        say(f"{error.message} {error.hint}".strip())
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
