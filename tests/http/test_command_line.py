@@ -206,6 +206,7 @@ def test_a_new_plugin_passes_check_and_its_test(shell):
     assert again.returncode == 1 and "Choose another title." in again.stderr
     tested = shell.apart("test", "link_check")
     assert tested.returncode == 0 and "1 passed" in tested.stdout, tested.stdout
+    assert "arning" not in tested.stdout + tested.stderr
     assert shell("check", "link_check").stdout == "No problem was found.\n"
 
 

@@ -126,6 +126,9 @@ def _icons(plugins: Plugins) -> list[Problem]:
     return [Problem(item.file, 0, f"icon= of {item.endpoint} is {item.icon!r}, which is none of: {', '.join(known)}.")
             for item in plugins.all() if isinstance(item, Workflow) and item.icon not in known]
 
+# pytest-asyncio complains without, where it is installed, and pytest where it is not
+QUIET = ["-o", "asyncio_default_fixture_loop_scope=function", "-W", "ignore::pytest.PytestConfigWarning"]
+
 
 def test(settings: Settings, plugin: str) -> int:
     """Run the tests of the plugins with pytest. Its exit code; 0 also where there are none."""
@@ -141,7 +144,7 @@ def test(settings: Settings, plugin: str) -> int:
         beside = [path for name in names for path in (files[0].parent / "tests").glob(f"test_{name}*.py")]
         targets = [str(path) for path in [*files, *beside]]
     code = pytest.main(["-q", "-p", "treadle.testing", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir",
-                        str(settings.plugins), "--import-mode=importlib", *targets])
+                        str(settings.plugins), "--import-mode=importlib", *QUIET, *targets])
     return 0 if code == pytest.ExitCode.NO_TESTS_COLLECTED else int(code)
 
 
