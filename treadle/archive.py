@@ -165,15 +165,15 @@ class Archive(SavedRuns):
         `items`: how many of them at most, of all steps together.
         """
         found: list[Result] = []
-        while rows := self._db.rows("SELECT id, label, key, kind, state, value, error FROM steps WHERE run = ? AND "
-                                    "state NOT IN ('reverted', 'open') ORDER BY position, id LIMIT ? OFFSET ?",
-                                    (key, BATCH, len(found))):
-            await asyncio.sleep(0)  # others have their turn
-            for row in rows:
+        for number, (id,) in enumerate(self._db.rows("SELECT id FROM steps WHERE run = ? AND state NOT IN ('reverted', "
+                                                     "'open') ORDER BY position, id", (key,))):
+            if number % BATCH == 0:
+                await asyncio.sleep(0)  # others have their turn, and may revert what comes
+            for row in self._db.rows("SELECT label, key, kind, state, value, error FROM steps WHERE id = ?", (id,)):
                 parts = [(item["value"], item["error"]) for item in self._db.rows(
-                    "SELECT value, error FROM items WHERE step = ? ORDER BY number LIMIT ?", (row["id"], items))]
+                    "SELECT value, error FROM items WHERE step = ? ORDER BY number LIMIT ?", (id, items))]
                 items -= len(parts)
-                found.append(Result._make((*tuple(row)[1:], parts)))
+                found.append(Result._make((*row, parts)))
         return found
 
     # changing

@@ -53,7 +53,7 @@ async def test_the_list_tells_state_progress_and_where_each_run_is(client, core)
     for key, state, where in ((open_, "Unfinished", "Trip, step 2, Days"), (asked, "Waits for you", "Trip, step 3, Go"),
                               (done, "All steps done", "Trip"), (locked, "Finished", "Trip, locked")):
         assert state in row(page, key).text and where in row(page, key).text
-    assert "4 runs" in page and "Unfinished 2" in page and "Finished 2" in page and "Deleted 0" not in page
+    assert "All 4" in page and "Unfinished 2" in page and "Finished 2" in page and "Deleted 0" not in page
     home = (await client.get("/")).text
     assert 'href="/runs"' in home and "All 4 runs" in home
 
@@ -73,7 +73,7 @@ async def test_a_search_without_a_hit_is_no_first_visit(client, core):
     assert "once they have begun" in (await client.get("/runs")).text
     await trip(core, "Rome")
     page = (await client.get("/runs?q=nowhere")).text
-    assert "once they have begun" not in page and "0 runs." in page and "No run is found." in page
+    assert "once they have begun" not in page and "All 0" in page and "No run is found." in page
 
 
 async def test_many_runs_are_turned_page_by_page(client, core):
