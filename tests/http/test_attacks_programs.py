@@ -51,6 +51,13 @@ async def takes(ui: Ui) -> None:
     await ui.ask("File", Upload)
 
 
+@workflow("Says", message="What?")
+async def says(ui: Ui) -> None:
+    given = await ui.ask("Given", str)
+    ui.show(given)
+    raise ValueError(given)
+
+
 @workflow("Told", message="The key?")
 async def told_key(ui: Ui) -> None:
     key = await ui.ask("Key", Secret)
@@ -142,11 +149,12 @@ async def test_no_file_that_leaves_the_app_holds_a_secret_even_when_its_author_t
     assert "hunter2" not in server.log()
 
 
+@pytest.mark.parametrize("endpoint", ["deep", "says"])
 @pytest.mark.parametrize("value", ['{"file":["a"]}', '{"file":{"file":"a"}}', '{"secret":[]}', '{"form":[]}', "[[1]]",
                                    '{"json":NaN}', '{"json":"\\ud800"}', '{"form":{"a":{"file":[]}}}', '"x"',
-                                   "9" * 400])
-async def test_a_saved_run_with_values_that_fit_no_field_is_read_compared_and_saved(client, value):
-    run = {"format": 1, "endpoint": "deep", "key": "default-deep-77", "title": "<script>alert(1)</script>",
+                                   '"\\ud800"', "9" * 400])
+async def test_a_saved_run_with_values_that_fit_no_field_is_read_compared_and_saved(client, value, endpoint):
+    run = {"format": 1, "endpoint": endpoint, "key": "default-deep-77", "title": "<script>alert(1)</script>",
            "named": True, "state": "open", "complete": True, "version": "", "created_at": 1.0, "updated_at": 1.0}
     step = {"label": "Given", "key": "", "slug": "given", "kind": "ask", "state": "done", "value": value, "digest": "",
             "position": 1, "answered_at": 1.0, "created_at": 1.0, "was": "done", "again": 0, "version": "",

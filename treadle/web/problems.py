@@ -7,6 +7,7 @@ A failure of ours carries a short reference that finds its line in the log. What
 from __future__ import annotations
 
 import difflib
+import json
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,6 +21,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 
 from ..core import Core
 from ..errors import InvalidAnswer, NotFound, Refused, TreadleError
+from ..text import storable
 from .components.icons import icon
 from .deps import Web
 
@@ -165,9 +167,16 @@ def _safe(html: str) -> Any:
     return NotStr(html)
 
 
+class Json(JSONResponse):
+    """An answer for programs. Half a character, which a run from a file may hold, is another sign."""
+
+    def render(self, content: Any) -> bytes:
+        return storable(json.dumps(content, ensure_ascii=False, allow_nan=False)).encode()
+
+
 def _as_json(status: int, error: str, hint: str, fields: Mapping[str, str] | None = None) -> Response:
     """What a program is told: the sentence, what to do next, and of a form the sentence by each bad field."""
-    return JSONResponse({"error": error, "hint": hint, "fields": dict(fields or {})}, status)
+    return Json({"error": error, "hint": hint, "fields": dict(fields or {})}, status)
 
 
 def unknown_program() -> Response:

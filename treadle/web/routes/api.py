@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ...commands import CHANGES
@@ -21,6 +21,7 @@ from ...runs import new_owner
 from ...shows.exports import MEDIA, ending
 from ...text import storable
 from ..deps import Web
+from ..problems import Json
 from .files import download_headers
 from .run_list import FILE_MOST
 from .run_list import save as saved_file
@@ -34,7 +35,7 @@ Handler = Callable[[Request, Core], Awaitable[Any]]
 def _json(handler: Handler, status: int = 200) -> Callable[[Request], Awaitable[Response]]:
     """A handler whose result is the answer. Errors become JSON where those of pages become pages."""
     async def answer(request: Request) -> Response:
-        return JSONResponse(await handler(request, request.app.state.core), status)
+        return Json(await handler(request, request.app.state.core), status)
 
     return answer
 
