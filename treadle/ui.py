@@ -36,8 +36,8 @@ class Halt(BaseException):
         self.problem, self.file, self.line = problem, file, line
 
 
-class _Answer(Generic[T]):
-    """What an `ask` returns: to be awaited, at once."""
+class _NotAwaited(Generic[T]):
+    """What an `ask` returns: to be awaited, at once. Its name is read where that was forgotten."""
 
     __slots__ = ("awaited", "value")
 
@@ -68,7 +68,7 @@ class Ui:
         self._steps = 0
         self._halt: Halt | None = None
         self._swallowed: Halt | None = None
-        self._answer: _Answer[Any] | None = None
+        self._answer: _NotAwaited[Any] | None = None
         self._at = ("", 0)
         self._trace: list[tuple[str, int, str, Any]] | None = [] if traced else None
 
@@ -298,7 +298,7 @@ class Ui:
 
     def _step(self, kind: Kind, label: str, key: Key | None, traced: Any, *, field: Question | None = None,
               approve: Approve | None = None, default: Any = None, check: Callable[[Any], Any] | None = None,
-              work: Work | None = None, draft: str = "") -> _Answer[Any]:
+              work: Work | None = None, draft: str = "") -> _NotAwaited[Any]:
         """The answer of a stored step; at the first that has none the replay stops. `traced`: what a second replay of
         the same answers must call it with."""
         if self._trace is not None:
@@ -318,7 +318,7 @@ class Ui:
         old = self._stored.get(name)
         if old is not None and old.kind == kind:
             if self._fits(step, old):
-                self._answer = _Answer(step.value)
+                self._answer = _NotAwaited(step.value)
                 return self._answer
             if old.value is not None and work is None:
                 step.default = (old.value == "true" if field is None else

@@ -113,6 +113,11 @@ async def test_an_ask_without_await_is_named():
     for fn in (flow, last):
         await failing(fn, done("Name", '"Ada"'), said="'Name' is not awaited: write `await ui.ask(...)`", at="ui.ask")
 
+    async def used(ui):
+        ui.show(ui.ask("Name", str).upper())
+
+    await failing(used, done("Name", '"Ada"'), said="'_NotAwaited' object has no attribute 'upper'", at="upper")
+
 
 @pytest.mark.parametrize("seconds", [0, 1])
 async def test_awaiting_anything_but_ui_is_an_error_with_its_line(seconds):
