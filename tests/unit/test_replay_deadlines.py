@@ -85,7 +85,7 @@ async def test_one_run_that_took_too_long_leaves_the_others_alone_and_keeps_its_
     flow, began = declared(flow), []
     late = await draw(flow, rows(), **SOON)
     assert "took too long" in late.error.message and "belongs in a job" in late.error.hint
-    assert (await draw(flow, **SOON)).open.label == "Rounds"
+    assert (await draw(flow)).open.label == "Rounds"
     again = await draw(flow, rows(), **SOON)
     assert "took too long" in again.error.message and len(began) == 1
     assert [item.label for item in late.items] == [item.label for item in again.items] == ["Rounds"]  # to revert to
