@@ -18,7 +18,7 @@ from ._words import many, unused
 MOST_ROWS = 100_000
 MOST_COLUMNS = 2_000
 MOST_CELLS = 5_000_000
-MOST_UNPACKED = 400_000_000  # bytes of all that is packed in an XLSX
+MOST_UNPACKED = 150_000_000  # bytes of all that is packed in an XLSX
 MOST_PACKED = 100  # times its size, above `SMALL`: 90 kB of one short text keep Python for 15 s
 SMALL = 20_000_000
 EACH = 5_000        # rows between two reports

@@ -256,6 +256,19 @@ def test_what_a_plugin_prints_is_not_among_what_a_command_gives(shell):
     assert checked.stdout == "No problem was found.\n" and "replayed" in checked.stderr
 
 
+def test_a_title_may_hold_quotes_and_backslashes(shell):
+    written = shell("new", 'The """best""" \\N{x} of {name}')
+    assert written.returncode == 0, written.stderr
+    path = written.stdout.splitlines()[0]
+    assert shell("check", path.rpartition("/")[2]).returncode == 0
+    assert 'The """best""" \\N{x} of {name}' in shell("list").stdout
+
+
+def test_what_is_no_file_is_not_imported(shell):
+    refused = shell("import", "/dev/zero")
+    assert refused.returncode == 2 and refused.stderr == "/dev/zero is no file.\n"
+
+
 def test_a_new_plugin_needs_a_title(shell):
     before = sorted(shell.plugins.iterdir())
     refused = shell("new", " ")

@@ -168,6 +168,7 @@ def test_records_hold_only_the_plugins_there_are(folder):
     started(folder)
     kept = json.loads((folder.parent / "data" / "plugins.json").read_text())["versions"]
     assert [each["endpoint"] for records in kept.values() for each in records] == ["board", "double"]
+    assert (folder.parent / "data" / "plugins.json").stat().st_mode & 0o777 == 0o600
     assert not [name for name in os.listdir(folder.parent / "data") if name.endswith(str(os.getpid()))]
 
 

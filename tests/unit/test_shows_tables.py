@@ -198,6 +198,13 @@ def test_a_spreadsheet_without_its_package_says_which_command_installs_it(monkey
     assert "-m pip install openpyxl" in size_hint("a.xlsx", {"a": []})
 
 
+def test_whole_numbers_a_spreadsheet_would_round_are_text_in_it():
+    rows = sheets(make("a.xlsx", {"rows": [{"id": 9_007_199_254_740_993, "n": 999_999_999_999_999},
+                                           {"id": 10**400, "n": -5}]}))["rows"]
+    assert rows[1] == ["9007199254740993", 999_999_999_999_999]
+    assert rows[2] == [str(10**400), -5]
+
+
 @pytest.mark.parametrize("ending", ["csv", "json", "md", "html", "xlsx"])
 def test_a_failed_item_has_its_error_in_a_column(ending):
     content = make(f"a.{ending}", {"rows": results({"url": "/b"})})

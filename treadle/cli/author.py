@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 STEP = 10  # between the numbers of two plugins, so that one fits between them
 
-TEMPLATE = '''"""{title}: say here, in one line, what it is for."""
+TEMPLATE = '''"""{about}: say here, in one line, what it is for."""
 
 from treadle import Ui, plain, workflow
 
@@ -56,7 +56,9 @@ def new(settings: Settings, title: str) -> int:
         raise Refused("A workflow has a title.", hint='For example: python server.py new "Link check"')
     name = identifier(title)
     path = free_path(settings.plugins, name)
-    path.write_text(TEMPLATE.format(title=" ".join(title.split()), name=name), encoding="utf-8")
+    said = " ".join(title.split())
+    about = re.sub(r'[\\"]', "", said)  # it stands in a docstring
+    path.write_text(TEMPLATE.format(about=about, title=said, name=name), encoding="utf-8")
     print(f"{path}\nIt is in the menu of a running server at once, at /{name}.\n"
           f"Its test: python server.py test {name}")
     return 0

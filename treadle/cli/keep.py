@@ -28,6 +28,8 @@ def keep(settings: Settings, args: argparse.Namespace, saver: Saver | None) -> i
                 out.write_bytes(door.save(args.run))
                 found: Any = {"run": args.run, "file": str(out)}
             elif args.command == "import":
+                if args.file.exists() and not args.file.is_file():  # a device would be read for ever
+                    raise InvalidAnswer(f"{args.file} is no file.")
                 found = door.bring_in(args.file)
             elif args.command == "compare":
                 found = door.compare(args.run, args.other)

@@ -61,6 +61,7 @@ def write(file: Path, versions: Mapping[str, Sequence[Record]]) -> None:
     """Keep the records for the next start. Where the disk refuses, it takes longer and nothing else."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
     with suppress(OSError):
+        partial.touch(mode=0o600)
         partial.write_text(json.dumps({"by": _by(), "versions": versions}))
         partial.replace(file)
 

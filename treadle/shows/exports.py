@@ -37,6 +37,7 @@ _RUNS = re.compile(r"\s*[=@\uff1d\uff20]|[\t\r\n]|\s*[+\-\uff0b\uff0d](?![\w\s.,
 # ... and where a program that expects semicolons, as Excel does in half of Europe, would begin a cell of its own.
 _RUNS_WITHIN = re.compile(r"(;[\s\"]*)(?=[=@\uff1d\uff20]|[+\-\uff0b\uff0d]\w*[(|!])")
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+EXACT = 10**15  # a spreadsheet keeps 15 digits of a number
 _KEYS = (str, int, float, type(None))
 _covered: ContextVar[Sequence[str]] = ContextVar("covered", default=())  # the secrets of the run an export is made of
 _PAGE = """<!doctype html>
@@ -256,6 +257,8 @@ def _cell(value: Any) -> Any:
     value = spreadsheet(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, int) and abs(value) > EXACT:
+        return str(value)  # a spreadsheet would round it, or cannot hold it
     return _NO_XML.sub("\ufffd", value)[:32_767] if isinstance(value, str) else value
 
 
