@@ -201,7 +201,7 @@ def third_time(name):
 def computes(path):
     """Holds the processor until the file is there."""
     while not Path(path).exists():
-        sum(range(20_000))
+        sum(range(1_000_000))
 
 
 async def blocks(path):

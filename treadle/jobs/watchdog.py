@@ -1,7 +1,8 @@
 """Who keeps the pages waiting: a thread that looks at the others, for as long as jobs run in this process.
 
-It asks the loop for a sign now and then. When that comes late, it looks where authors' code stands: in the loop's own
-thread, which a coroutine function blocks, or in threads of jobs that use the processor, which hold Python's lock.
+It asks the loop for a sign now and then. When that does not come, it looks where authors' code stands in the loop's own
+thread, which a coroutine function blocks. When it is itself woken late, as Python's lock is handed on only every switch
+interval, it looks for threads of jobs that use the processor and hold that lock.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .progress import Said
 LOOK_S = 0.05    # between two looks
 WINDOW = 20      # looks that are judged together
 BLOCKED_S = 0.2  # without a sign, and the loop is blocked
-LATE_S = 0.003   # of the signs, in the middle; idle it is 0.0003
+LATE = 0.8       # of a switch interval, by which it is woken late in the middle; idle it is 0.1 ms
 BUSY = 0.4       # of what this process computes is one job's
 LEAST = 0.05     # of a processor; one that uses less is not the reason
 
@@ -68,13 +69,11 @@ class Watchdog:
         lines: dict[int, Counter[str]] = {}
         sign, looks, began = threading.Event(), 0, (time.monotonic(), time.process_time())
         while self._goes_on():
-            asked = time.monotonic()
             try:
                 loop.call_soon_threadsafe(sign.set)
             except RuntimeError:  # the loop is closed
                 return
             blocked = not sign.wait(BLOCKED_S)
-            late.append(time.monotonic() - asked)
             if blocked:
                 self._blame_loop(main)
                 sign.wait()
@@ -86,12 +85,15 @@ class Watchdog:
             if looks == WINDOW:
                 over, all_of_us = time.monotonic() - began[0], time.process_time() - began[1]
                 for step in busy:
-                    if sorted(late)[WINDOW // 2] > LATE_S and busy[step] > 1e6 * max(BUSY * all_of_us, LEAST * over):
+                    held = sorted(late)[len(late) // 2] > LATE * sys.getswitchinterval()
+                    if held and busy[step] > 1e6 * max(BUSY * all_of_us, LEAST * over):
                         self._say(step, HOLDS.format(lines[step].most_common(1)[0][0]))
                 busy.clear()
                 lines.clear()
                 looks, began = 0, (time.monotonic(), time.process_time())
+            slept = time.monotonic()
             time.sleep(LOOK_S)
+            late.append(time.monotonic() - slept - LOOK_S)
 
     def _goes_on(self) -> bool:
         with self._lock:
