@@ -264,9 +264,29 @@ def test_a_title_may_hold_quotes_and_backslashes(shell):
     assert 'The """best""" \\N{x} of {name}' in shell("list").stdout
 
 
+def test_a_broken_workflow_is_named_with_its_line_also_beside_a_server(shell, tmp_path):
+    from tests.harness import Server
+
+    (shell.plugins / "900_half.py").write_text(TRIP_HALF)
+    told = "plugins/900_half.py:5: SyntaxError: '(' was never closed."
+    alone = shell("run", "half")
+    assert (alone.returncode, alone.stderr.splitlines()[-1]) == (1, told)
+    with Server(tmp_path, plugins=shell.plugins):
+        beside = shell("run", "half")
+    assert (beside.returncode, beside.stderr.splitlines()[-1]) == (1, told)
+
+
 def test_what_is_no_file_is_not_imported(shell):
     refused = shell("import", "/dev/zero")
     assert refused.returncode == 2 and refused.stderr == "/dev/zero is no file.\n"
+
+
+TRIP_HALF = '''from treadle import workflow
+
+@workflow("Half", message="m")
+async def half(ui):
+    ui.show(
+'''
 
 
 def test_a_new_plugin_needs_a_title(shell):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import Settings
-from ..errors import TreadleError
+from ..errors import PluginError, TreadleError
 from ..text import storable
 from .codes import FAILED, INTERRUPTED
 from .terminal import say
@@ -109,7 +109,15 @@ def main(words: list[str], saver: Saver | None = None) -> int:
             return author.test(settings, args.plugin)
         return author.import_notebook(settings, args.file)
     except TreadleError as error:
-        say(f"{error.message} {error.hint}".strip())
+        say(_told(error))
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _told(error: TreadleError) -> str:
+    """In one line: what happened, what to do next, and of an author's file where in it."""
+    if not isinstance(error, PluginError):
+        return f"{error.message} {error.hint}".strip()
+    where = f"{error.file}:{error.line}: " if error.line else f"{error.file}: " if error.file else ""
+    return f"{where}{error.message.rstrip('.')}. {error.hint}".strip()

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
 
 from ..config import Settings
-from ..errors import Conflict, InvalidAnswer, NotFound, Refused, StartError, TooLarge, TreadleError
+from ..errors import Conflict, InvalidAnswer, NotFound, PluginError, Refused, StartError, TooLarge, TreadleError
 from ..folder import ADDRESS
 
 BY = "command line"
@@ -234,6 +234,8 @@ class Far:
         try:
             said = json.loads(data)
             problem = ERRORS.get(answer.status, TreadleError)(said["error"], hint=said["hint"])
+            if "file" in said:
+                problem = PluginError(said["error"], file=said["file"], line=said["line"], hint=said["hint"])
         except (ValueError, LookupError, TypeError):
             raise StartError(f"The running server answered with {answer.status}.") from None
         if isinstance(problem, InvalidAnswer):

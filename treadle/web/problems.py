@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from ..core import Core
-from ..errors import InvalidAnswer, NotFound, Refused, TreadleError
+from ..errors import InvalidAnswer, NotFound, PluginError, Refused, TreadleError
 from ..text import storable
 from .components.icons import icon
 from .deps import Web
@@ -76,6 +76,8 @@ async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TreadleError)
     if request.scope["path"].startswith(API) and isinstance(error, Refused) and error.message:
         return _as_json(error.status, error.message, error.hint, getattr(error, "fields", None))
+    if request.scope["path"].startswith(API) and isinstance(error, PluginError):
+        return _as_json(error.status, error.message, error.hint, file=error.file, line=error.line)
     if isinstance(error, NotFound):
         return _not_found(request, error)
     facts = ""
@@ -174,9 +176,10 @@ class Json(JSONResponse):
         return storable(json.dumps(content, ensure_ascii=False, allow_nan=False)).encode()
 
 
-def _as_json(status: int, error: str, hint: str, fields: Mapping[str, str] | None = None) -> Response:
-    """What a program is told: the sentence, what to do next, and of a form the sentence by each bad field."""
-    return Json({"error": error, "hint": hint, "fields": dict(fields or {})}, status)
+def _as_json(status: int, error: str, hint: str, fields: Mapping[str, str] | None = None, **at: str | int) -> Response:
+    """What a program is told: the sentence, what to do next, of a form the sentence by each bad field, and `at` which
+    file and line an author has to look."""
+    return Json({"error": error, "hint": hint, "fields": dict(fields or {}), **at}, status)
 
 
 def unknown_program() -> Response:
