@@ -9,7 +9,7 @@ from typing import Any
 
 from treadle import Progress
 
-from ._tables import EACH, Row, date_of, number_of, type_of
+from ._tables import EACH, Row, date_of, decimal_of, number_of, type_of
 
 FIXES = {
     "spaces": "Trim spaces, and make one of several",
@@ -77,8 +77,9 @@ class Cleaning:
 
     def __init__(self, rows: Sequence[Row], settings: Settings) -> None:
         self._rows, self._settings = rows, settings
-        self._types = {name: type_of([value for row in rows if (value := row.get(name, "").strip())])
-                       for name in settings.columns}
+        values = {name: [value for row in rows if (value := row.get(name, "").strip())] for name in settings.columns}
+        self._types = {name: type_of(values[name]) for name in values}
+        self._decimals = {name: decimal_of(values[name]) for name in values}
         self.empty = self.doubles = 0
         self.changed = dict.fromkeys(settings.columns, 0)
         self.sample: list[dict[str, Any]] = []
@@ -105,7 +106,8 @@ class Cleaning:
 
     def _cell(self, number: int, name: str, before: str) -> str:
         how = self._settings
-        after = fixed(before, self._types[name], how.fixes, month_first=how.dates == MONTH_FIRST)
+        after = fixed(before, self._types[name], how.fixes, month_first=how.dates == MONTH_FIRST,
+                      decimal=self._decimals[name])
         if after != before:
             self.changed[name] += 1
             if self._sampled[name] < SAMPLE:
@@ -114,14 +116,16 @@ class Cleaning:
         return after
 
 
-def fixed(value: str, kind: str, fixes: list[str], *, month_first: bool) -> str:
+def fixed(value: str, kind: str, fixes: list[str], *, month_first: bool, decimal: str = "") -> str:
     """One cell, cleaned. What does not fit the type of its column stays as it is."""
     if "invisible" in fixes:
         value = unicodedata.normalize("NFC", value.translate(_HIDDEN))
     if "spaces" in fixes:
         value = re.sub(r"[^\S\n]+", " ", value).strip()
-    if "numbers" in fixes and kind in ("number", "whole number") and (number := number_of(value, kind)) is not None:
-        value = f"{number:.15g}" + ("%" if value.rstrip().endswith("%") else "")
+    if "numbers" in fixes and kind in ("number", "whole number"):
+        number = number_of(value, kind, decimal)
+        if number is not None:
+            value = f"{number:.15g}" + ("%" if value.rstrip().endswith("%") else "")
     if "dates" in fixes and kind == "date":
         value = date_of(value, month_first=month_first) or value
     if "emails" in fixes and kind == "email":

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from treadle import Progress
 
-from ._tables import EACH, Row, number_of, type_of
+from ._tables import EACH, Row, decimal_of, number_of, type_of
 from ._words import unused
 
 KEYS = ("keyword", "keywords", "query", "top queries", "search term", "url", "page", "top pages", "landing page",
@@ -57,7 +57,8 @@ def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
     title = lists[0].key if lists[0].key not in ("priority", "in", "has") else "entry"
     columns = [f"{own.name}: {own.weight}" for own in lists]
     for own, column, rows in zip(lists, columns, tables, strict=True):
-        kind = type_of([row[own.weight] for row in rows if row.get(own.weight, "").strip()])
+        weights = [row[own.weight] for row in rows if row.get(own.weight, "").strip()]
+        kind, decimal = type_of(weights), decimal_of(weights)
         for number, row in enumerate(rows, 1):
             if number % EACH == 0:
                 progress(number, len(rows), text=own.name)
@@ -68,7 +69,7 @@ def compare(lists: Sequence[List], tables: Sequence[Sequence[Row]], how: str,
             entry = found.setdefault(key, {title: text, "priority": 0, "has": []})
             if own.name not in entry["has"]:
                 entry["has"].append(own.name)
-            if own.weight and (weight := number_of(row.get(own.weight, ""), kind)) is not None:
+            if own.weight and (weight := number_of(row.get(own.weight, ""), kind, decimal)) is not None:
                 weight = int(weight) if weight.is_integer() else weight
                 entry[column] = max(weight, entry.get(column, weight))
                 entry["priority"] = max(weight, entry["priority"])

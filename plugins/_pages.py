@@ -2,6 +2,7 @@
 
 import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -10,9 +11,12 @@ from ._fetch import Page, cleaned
 
 LINKS = 2_000    # of one page that are kept
 TITLE = 300      # characters
-_NOISE = ("script", "style", "noscript", "template", "svg", "nav", "header", "footer", "aside", "form", "iframe",
-          "button", "select", "dialog")
-_BLOCKS = ("p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "td", "th", "dt", "dd", "figcaption")
+_NOISE = {"script", "style", "noscript", "template", "svg", "nav", "header", "footer", "aside", "form", "iframe",
+          "button", "select", "dialog", "title"}
+_ASIDE = {"navigation", "search", "banner", "contentinfo", "complementary"}  # roles: what pages of divs call the same
+_BLOCKS = {"p", "div", "section", "article", "main", "body", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "dl",
+           "dt", "dd", "table", "caption", "tr", "td", "th", "pre", "blockquote", "figure", "figcaption", "details",
+           "summary", "address", "center", "br", "hr"}
 
 
 _CHARSET = re.compile(r"charset\s{0,9}=\s{0,9}[\"']?([\w-]{1,40})", re.IGNORECASE)
@@ -106,23 +110,66 @@ def joined(base: str, link: str) -> str:
 
 
 def main_text(page: Page, limit: int) -> str:
-    """The text of a page without its menus, as paragraphs; at most `limit` characters, cut at one."""
+    """The text of a page without its menus, as paragraphs; at most `limit` characters, cut at one if it ends in
+    the last 500 of them."""
     soup = soup_of(page)
-    for tag in soup(list(_NOISE)):
-        tag.decompose()
-    for tag in soup("br"):
-        tag.replace_with("\n")
-    body = soup.find("main") or soup.find("article") or soup.body or soup
-    blocks = [tag for tag in body.find_all(_BLOCKS) if not tag.find(_BLOCKS)]
+    articles = soup.find_all("article", limit=2)
+    body = soup.find("main") or soup.find(role="main") or (articles[0] if len(articles) == 1 else soup)
     lines, length = [], 0
-    for tag in blocks:
-        text = tag.get_text() if tag.name == "pre" else " ".join(tag.get_text().split())
-        if not text:
-            continue
-        line = f"{'#' * int(tag.name[1])} {text}" if re.fullmatch("h[1-6]", tag.name) else (
-            f"- {text}" if tag.name == "li" else text)
-        length += len(line) + 2
-        if length > limit:
-            break
+    for line in _lines(body):
         lines.append(line)
-    return "\n\n".join(lines) if lines else " ".join(body.get_text(" ").split())[:limit]
+        length += len(line) + 2
+        if length - 2 > limit:
+            break
+    text = "\n\n".join(lines)
+    if len(text) <= limit:
+        return text
+    end = text.rfind("\n\n", max(0, limit - 499), limit + 2)
+    return text[:end if end > 0 else limit]
+
+
+def _lines(body: Any) -> Iterator[str]:
+    """The text of an element, line by line: a block ends a line, what is inline does not."""
+    line, mark, pre = "", "", 0
+    for part, ends in _walk(body):
+        if isinstance(part, str):
+            line += part
+            continue
+        if part.name not in _BLOCKS:
+            continue
+        if text := line.strip("\n") if pre else " ".join(line.split()):
+            yield mark + text
+            mark = ""
+        line = ""
+        if part.name == "pre":
+            pre += -1 if ends else 1
+        elif part.name == "li" or re.fullmatch("h[1-6]", part.name):
+            mark = "" if ends else "- " if part.name == "li" else "#" * int(part.name[1]) + " "
+    if text := " ".join(line.split()):
+        yield mark + text
+
+
+def _walk(body: Any) -> Iterator[tuple[Any, bool]]:
+    """The texts and tags of an element in their order; a tag once more, with True, where it ends. It keeps a list of
+    what is left instead of calling itself: pages nest 100,000 deep."""
+    from bs4 import Tag
+    from bs4.element import PreformattedString
+
+    left = [(body, False)]
+    while left:
+        part, ends = left.pop()
+        if isinstance(part, PreformattedString):  # a comment, or what else is no text
+            continue
+        if isinstance(part, Tag) and not ends:
+            if part.name in _NOISE or _is_aside(part):
+                continue
+            left.append((part, True))
+            left += [(child, False) for child in reversed(part.contents)]
+        yield part, ends
+
+
+def _is_aside(tag: Any) -> bool:
+    """Whether a tag is hidden, or says that it is not the page itself."""
+    style = str(tag.get("style", "")).replace(" ", "").lower()
+    return (tag.has_attr("hidden") or tag.get("aria-hidden") == "true" or tag.get("role") in _ASIDE
+            or "display:none" in style)

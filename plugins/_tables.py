@@ -6,7 +6,7 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Any
@@ -41,7 +41,7 @@ class Source:
 
 _WHOLE = re.compile(r"[+-]?\d{1,3}(?:[,.\u00a0\u202f' ]\d{3})+|[+-]?\d+")
 _DECIMAL = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:([,.\u00a0\u202f' ])\d{3})+)[.,]\d+%?|[+-]?\d+%")
-_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}[,.]\d{3}")  # thousands, unless they are decimals
+_UNCLEAR = re.compile(r"[+-]?(?:\d*|[1-9]\d{0,2}[,.]\d{3})")  # 1,375: the mark is one of thousands or of decimals
 _SLASHES = re.compile(r"\s*\d{1,2}/\d{1,2}/\d{4}\s*")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s.]+(?:\.[^@\s.]+)+")
 _URL = re.compile(r"(?:https?://|www\.)\S+", re.IGNORECASE)
@@ -163,15 +163,33 @@ def date_of(value: str, *, month_first: bool = False) -> str:
     return ""
 
 
-def number_of(text: str, kind: str = "number") -> float | None:
+def number_of(text: str, kind: str = "number", decimal: str = "") -> float | None:
     """A number out of a cell, whichever marks it uses; None if it is none. "1.234,5" and "1,234.5" are the same.
-    `kind`: that of its column; among whole numbers 12.100 is twelve thousand."""
-    text = re.sub(r"[\u00a0\u202f' %\u20ac$\u00a3]", "", text.strip())
-    comma = text.rfind(",") > text.rfind(".")  # the mark that comes last is that of decimals, unless it groups
-    last, other = (",", ".") if comma else (".", ",")
-    groups = text.count(last) > 1 or (_GROUPED.fullmatch(text) and (comma or kind == "whole number"))
-    text = text.replace(other, "").replace(last, "" if groups else ".")
+    `kind` and `decimal` are those of its column, for a cell like 12.100: among whole numbers it is twelve thousand."""
+    text = _bare(text)
+    decimal = _decimal(text) or decimal or ("," if "." in text and kind == "whole number" else ".")
+    whole, mark, rest = text.partition(decimal)
+    text = whole.replace("." if decimal == "," else ",", "") + (mark and ".") + rest
     return float(text) if re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)", text) else None
+
+
+def decimal_of(values: Iterable[str]) -> str:
+    """The mark of decimals that most numbers of a column show, "" if none does. 0,125 and 1.234.567 show a comma."""
+    bare = map(_bare, values)
+    shown = Counter(_decimal(text) for text in bare if _WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text))
+    return max(",.", key=lambda mark: shown[mark]) if shown[","] or shown["."] else ""
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\u00a0\u202f' %\u20ac$\u00a3]", "", text.strip())
+
+
+def _decimal(text: str) -> str:
+    """The mark of decimals as the cell itself shows it: the last one, unless it stands there twice."""
+    if _UNCLEAR.fullmatch(text):
+        return ""
+    last, other = (",", ".") if text.rfind(",") > text.rfind(".") else (".", ",")
+    return other if text.count(last) > 1 else last
 
 
 def _header(cells: list[str]) -> list[str]:

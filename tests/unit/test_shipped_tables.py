@@ -14,7 +14,7 @@ import pytest
 from plugins import _tables
 from plugins._cleaning import ALL, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, fixed, renames
 from plugins._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, name_of, normal
-from plugins._tables import date_of, describe, number_of, read, type_of
+from plugins._tables import date_of, decimal_of, describe, number_of, read, type_of
 from treadle.files import File, FileId
 
 
@@ -231,3 +231,26 @@ def test_among_whole_numbers_a_mark_is_one_of_thousands_and_what_does_not_fit_st
     assert (number_of("12.100", "whole number"), number_of("12.5", "whole number")) == (12_100, 12.5)
     assert fixed("5 pcs", "number", ["numbers"], month_first=False) == "5 pcs"
     assert fixed("1.234,50 %", "number", ["numbers"], month_first=False) == "1234.5%"
+
+
+@pytest.mark.parametrize(("cells", "read"), [
+    (["1,375", "0,125"], [1.375, 0.125]), (["1,375", "12,5"], [1.375, 12.5]), (["2,500", "1234,567"], [2.5, 1234.567]),
+    (["1,375", "2.000,125"], [1.375, 2000.125]), (["1,375", "1.234.567"], [1.375, 1234567]),
+    (["1,375", "0.5"], [1375, 0.5]), (["1,375", "1,234,567"], [1375, 1234567]), (["1.375", "12,5%"], [1375, 12.5]),
+    (["1.375", "2.500"], [1375, 2500]), (["1.375", "-0.125"], [1.375, -0.125]), (["1,375", "2,500"], [1375, 2500]),
+    (["1,375", "0,5", "0,25", "0.5"], [1.375, 0.5, 0.25, 0.5])])
+def test_one_cell_that_shows_the_mark_of_decimals_shows_it_for_its_column(cells, read):
+    rows = [{"sum": cell} for cell in cells]
+    cleaned = clean(rows, Settings({"sum": "sum"}, ["numbers"], NO_DUPLICATES), progress)
+    assert [float(row["sum"].rstrip("%")) for row in cleaned] == read
+
+
+def test_only_numbers_show_the_mark_of_a_column_and_an_odd_cell_is_read_as_it_stands():
+    assert (decimal_of(["1,375", "v1.5", "1.2.3", ""]), decimal_of(["1,375", "12"])) == ("", "")
+    assert (number_of("12.5", decimal=","), number_of("1,234,567", decimal=",")) == (12.5, 1234567)
+    assert number_of("1.234,567,890") is None
+
+
+def test_the_weights_of_a_list_are_read_by_their_column():
+    rows = compare([List("You", "q", "v")], [[{"q": "a", "v": "1,375"}, {"q": "b", "v": "0,5"}]], BY_TEXT, progress)
+    assert [row["priority"] for row in rows] == [1.375, 0.5]
