@@ -136,7 +136,7 @@ def type_of(values: list[str]) -> str:
 
 def _kind(value: str) -> str:
     value = value.strip()
-    if _WHOLE.fullmatch(value) and not (value[0] == "0" and len(value) > 1):  # 0049 is a code, not a number
+    if _WHOLE.fullmatch(value) and not re.match(r"[+-]?0\d|[+-]?0[.,]", value):  # 0049 is a code, 0,125 no thousand
         return "whole number"
     if _DECIMAL.fullmatch(value):
         return "number"
@@ -169,7 +169,10 @@ def number_of(text: str, kind: str = "number", decimal: str = "") -> float | Non
     text = _bare(text)
     decimal = _decimal(text) or decimal or ("," if "." in text and kind == "whole number" else ".")
     whole, mark, rest = text.partition(decimal)
-    text = whole.replace("." if decimal == "," else ",", "") + (mark and ".") + rest
+    between = "." if decimal == "," else ","
+    if between in whole and not re.fullmatch(rf"[+-]?\d{{1,3}}([{between}]\d{{2,3}})*[{between}]\d{{3}}", whole):
+        return None  # 192.168.1.1
+    text = whole.replace(between, "") + (mark and ".") + rest
     return float(text) if re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)", text) else None
 
 

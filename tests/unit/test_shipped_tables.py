@@ -14,7 +14,7 @@ import pytest
 from plugins import _tables
 from plugins._cleaning import ALL, FIXES, MONTH_FIRST, NO_DUPLICATES, Settings, changes, clean, fixed, renames
 from plugins._gap import BY_PATH, BY_TEXT, KEYS, WEIGHTS, List, compare, guess, name_of, normal
-from plugins._tables import date_of, decimal_of, describe, number_of, read, type_of
+from plugins._tables import _kind, date_of, decimal_of, describe, number_of, read, type_of
 from treadle.files import File, FileId
 
 
@@ -248,6 +248,9 @@ def test_one_cell_that_shows_the_mark_of_decimals_shows_it_for_its_column(cells,
 def test_only_numbers_show_the_mark_of_a_column_and_an_odd_cell_is_read_as_it_stands():
     assert (decimal_of(["1,375", "v1.5", "1.2.3", ""]), decimal_of(["1,375", "12"])) == ("", "")
     assert (number_of("12.5", decimal=","), number_of("1,234,567", decimal=",")) == (12.5, 1234567)
+    assert [number_of(text) for text in ("192.168.1.1", "1.2.3", "12.10.2024", "1,2345.5")] == [None] * 4
+    assert number_of("12,34,567") == 1234567
+    assert [_kind(text) for text in ("-0,125", "+0049", "0", "-7")] == ["number", "text", *["whole number"] * 2]
     assert number_of("1.234,567,890") is None
 
 
