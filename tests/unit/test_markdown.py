@@ -7,6 +7,8 @@ from html.parser import HTMLParser
 
 import nh3
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from treadle.web import markdown
 from treadle.web.growing import Growing
@@ -218,3 +220,9 @@ def test_a_text_that_breaks_the_stream_is_shown_as_it_is(monkeypatch):
 def test_drawing_imports_are_there_after_warming():
     markdown.warm()
     assert markdown.is_warm()
+
+
+@given(st.from_regex(markdown.WORDS, fullmatch=True).filter(lambda text: len(text) < 500))
+@example("Follows the links of a site: titles, status (redirects), 3-4 orphans - and/or a graph. Yes?")
+def test_words_are_drawn_without_the_parser_as_it_would_draw_them(text):
+    assert render(text) == "\n".join(markdown._drawn(text, breaks=False))

@@ -28,6 +28,7 @@ UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u2
                     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]")
 LINK = re.compile(r"https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:[/?#].*)?|mailto:[^\s:/?#@]+@[a-z0-9.-]+(?:\?.*)?",
                   re.I | re.S)
+WORDS = re.compile(r"[^\W\d_](?:[^\W_]|[,.;:!?'\u2019()%/\u2013\u2014-]| (?! ))*(?<! )")  # nothing in it is Markdown
 SIGNS = re.compile(r"[\[!*_~<&`\n]")
 TAG = re.compile(r"<[a-z0-9]+")
 INLINE = {"strong_open": "<strong>", "strong_close": "</strong>", "em_open": "<em>", "em_close": "</em>",
@@ -322,6 +323,8 @@ def _drawn(text: str, *, breaks: bool) -> list[str]:
 
 def render(text: str) -> str:
     """Markdown as safe HTML without ids: for what a plugin says and for documentation."""
+    if WORDS.fullmatch(text):
+        return f"<p>{text}</p>"
     return "\n".join(_drawn(text, breaks=False))
 
 
