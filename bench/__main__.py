@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.measure import Row
 
-PARTS = ("http", "stream", "markdown", "browser", "storage", "start", "jobs", "shows")
+PARTS = ("http", "stream", "markdown", "browser", "storage", "start", "authoring", "jobs", "shows")
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "bench.md"
 
 
