@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from contextlib import closing, redirect_stdout
 from pathlib import Path
@@ -58,5 +59,6 @@ def keep(settings: Settings, args: argparse.Namespace, saver: Saver | None) -> i
 
 
 def _cut(value: Any) -> str:
-    text = "" if value is None else "not there" if value == MISSING else str(value)
+    text = "not there" if value == MISSING else value if isinstance(value, str) else (
+        "" if value is None else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= WIDEST else f"{text[:WIDEST - 3]}..."
