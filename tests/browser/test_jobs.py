@@ -212,11 +212,11 @@ async def test_cards_and_panel_have_no_violation_and_fit(windows, lab, scheme):
     await page.locator("#step-check tbody tr").first.wait_for()
     assert await violations(page) == []
     await page.locator("#bell").click()
-    await page.locator("#jobs-list progress").wait_for()
+    await page.locator("#jobs-list progress").first.wait_for()
     assert await violations(page) == []
     box = await page.locator("#jobs").bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= SMALL[0]
-    await page.get_by_role("button", name="Stop: Check").click()
+    await page.get_by_role("button", name="Stop: Check").first.click()
     await expect(page.locator("#jobs-list")).to_contain_text("Stopped")
     assert await violations(page) == []
     await page.goto("/jobs")
