@@ -131,7 +131,7 @@ async def replay(workflow: Workflow, stored: Sequence[Stored], *, open_file: Ope
     while (other := _running.get(workflow.fn)) is not None:
         await asyncio.wait({other})
     late, until, rows = _overdue.get(workflow.fn, (Drawing(), 0.0, []))
-    same = rows == _plain(stored)
+    same = late.error is not None and rows == _plain(stored)
     if (why := late.error) is not None and (until == math.inf or (same and time.monotonic() < until)):
         again = PluginError(why.message, file=why.file, line=why.line, hint=why.hint)  # whoever raises it changes it
         return Drawing([*late.items] if same else [], error=again)

@@ -49,6 +49,11 @@ class Secrets:
             raise NotFound("This secret is not kept here.", hint="Type it again.")
         return Secret(self._known[id])
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was told in confidence, in any run."""
+        return not self._known
+
     def of(self, stored: Iterable[str | None]) -> Sequence[str]:
         """Those that these stored answers name."""
         return [self._known[id] for id in dict.fromkeys(references(stored)) if id in self._known]
