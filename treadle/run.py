@@ -149,7 +149,7 @@ class Reading:
     def secrets_of(self, key: str) -> Sequence[str]:
         """What a run was told in confidence."""
         return () if self._secrets.empty else self._secrets.of(row["value"] for row in self._db.rows(
-            "SELECT value FROM steps WHERE run = ? AND kind IN ('ask', 'form') AND instr(value, ?)", (key, f'"{SECRET}')))
+            "SELECT value FROM steps WHERE run = ? AND kind IN ('ask', 'form') AND instr(value, ?)", (key, SECRET)))
 
     def _open(self, id: str) -> Any:
         """The file or the secret of an id that is stored. Raises `NotFound`."""
