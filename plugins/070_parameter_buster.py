@@ -18,7 +18,7 @@ MOST_SHOWN = 10  # pages
 async def parameter_buster(ui: Ui) -> None:
     file = await ui.ask(
         "Log or list", Annotated[Upload, Accept(max_mb=200)], check=readable, help="An access log in the common or "
-        "combined format, one URL in each line, or a CSV with a column of them; gzip is fine. Up to 200 MB.")
+        "combined format, one URL in each line, or a CSV with a column of them; gzip is fine.")
     found = await ui.job("Count", count, file, on="process")
     ui.show(f"**{many(found['addresses'], 'address', 'addresses')} of {many(found['pages'], 'page')}**, from "
             f"{many(found['lines'], 'line')}. {many(found['rejected'], 'line was', 'lines were')} no request, "
