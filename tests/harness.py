@@ -10,9 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from inspect import isawaitable
 from pathlib import Path
+from textwrap import dedent
 from typing import Any, TypeVar
 
 import httpx
@@ -63,6 +65,15 @@ def same_origin(address: str) -> dict[str, str]:
 
 
 HX = {"HX-Request": "true"}
+
+
+@contextmanager
+def serving(folder: Path, plugin: str) -> Iterator[Server]:
+    """A server whose one plugin has this text, which may be indented."""
+    (folder / "plugins").mkdir()
+    (folder / "plugins" / "010_plugin.py").write_text(dedent(plugin))
+    with Server(folder, plugins=folder / "plugins") as server:
+        yield server
 
 
 class Server:

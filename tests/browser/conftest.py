@@ -170,6 +170,19 @@ async def eventually(condition: Callable[[], Any], *, within: float = 5) -> Any:
     return result
 
 
+async def limit_uploads(page: Page, speed: int) -> Callable[[int], Any]:
+    """Let what `page` sends take its time. `speed`: bytes per second. Returns what sets another; -1 is as it was."""
+    network = await page.context.new_cdp_session(page)
+    await network.send("Network.enable")
+
+    async def limit(speed: int) -> None:
+        await network.send("Network.emulateNetworkConditions", {
+            "offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": speed})
+
+    await limit(speed)
+    return limit
+
+
 async def connected(page: Page) -> None:
     """Wait until the stream of `page` is open: what is sent now, it hears."""
     await eventually(lambda: page.evaluate("!!document.getElementById('live')?._htmx?.sse?.reader"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import DESKTOP, PHONE, connected, eventually, go
+from tests.browser.conftest import DESKTOP, PHONE, connected, eventually, go, limit_uploads
 from tests.browser.test_pages import violations
 from tests.harness import NOWHERE, Server
 
@@ -202,10 +202,7 @@ async def test_stop_in_the_bar_of_an_upload_keeps_the_form_and_nothing_of_the_fi
     big = tmp_path / "big.txt"
     big.write_bytes(b"word word " * 600_000)
     await page.goto("/sends")
-    network = await page.context.new_cdp_session(page)
-    await network.send("Network.enable")
-    await network.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1,
-                                                            "uploadThroughput": 500_000})
+    limit = await limit_uploads(page, 500_000)
     await page.locator("#f-sent-0").fill("Ada")
     await page.locator("#f-sent-1").set_input_files(big)
     await page.get_by_role("button", name="Start").click()
@@ -215,7 +212,6 @@ async def test_stop_in_the_bar_of_an_upload_keeps_the_form_and_nothing_of_the_fi
     await expect(page.locator("#f-sent-0")).to_have_value("Ada")
     await eventually(lambda: asyncio.to_thread(lambda: not [*(own.data / "files").glob("*")]))
     assert "Traceback" not in own.log_file.read_text()
-    await network.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1,
-                                                            "uploadThroughput": -1})
+    await limit(-1)
     await page.get_by_role("button", name="Start").click()
     await page.get_by_role("link", name="big.txt").wait_for()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser.conftest import connected
+from tests.browser.conftest import connected, limit_uploads
 from tests.harness import NOWHERE, Server
 from tests.trips import plugins_at
 
@@ -136,10 +136,7 @@ async def test_an_upload_shows_how_far_it_is(page, tmp_path: Path):
     big = tmp_path / "big.txt"
     big.write_bytes(b"word word " * 600_000)
     await page.goto("/listing")
-    network = await page.context.new_cdp_session(page)
-    await network.send("Network.enable")
-    await network.send("Network.emulateNetworkConditions", {"offline": False, "latency": 0, "downloadThroughput": -1,
-                                                            "uploadThroughput": 1_500_000})
+    await limit_uploads(page, 1_500_000)
     await page.locator("#f-list").set_input_files(big)
     await page.get_by_role("button", name="Start").click()
     await expect(page.locator("#f-list-bar")).to_contain_text("of 6 MB")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from textwrap import dedent
 
 import httpx
 import pytest
 
-from tests.harness import Server, until
+from tests.harness import serving, until
 
 PLUGINS = '''
 from typing import Any
@@ -71,10 +70,7 @@ KEY = 'hunter2-"TOP/secret&xyz'
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("programs")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "010_odd.py").write_text(dedent(PLUGINS))
-    with Server(folder, plugins=folder / "plugins") as server:
+    with serving(tmp_path_factory.mktemp("programs"), PLUGINS) as server:
         yield server
 
 

@@ -1,5 +1,7 @@
 """Secrets against authors who hand them on: they are in no row, page, answer, export or log, however short."""
 
+# ruff: noqa: F811 - fixtures of other files
+
 from __future__ import annotations
 
 import asyncio
@@ -10,14 +12,13 @@ import json
 import re
 import sqlite3
 import zipfile
-from collections.abc import AsyncIterator
-from textwrap import dedent
 from urllib.parse import quote
 
 import httpx
 import pytest
 
-from tests.harness import Server, until
+from tests.harness import serving, until
+from tests.http.test_attacks_programs import client  # noqa: F401 - a fixture
 from treadle.text import cover
 
 PLUGINS = '''
@@ -77,17 +78,8 @@ KEYS = ['hunter2-"TOP/secret&xyz', "1234", "a/b!", "123456789012345"]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("telling")
-    (folder / "plugins").mkdir()
-    (folder / "plugins" / "010_tells.py").write_text(dedent(PLUGINS))
-    with Server(folder, plugins=folder / "plugins") as server:
+    with serving(tmp_path_factory.mktemp("telling"), PLUGINS) as server:
         yield server
-
-
-@pytest.fixture
-async def client(server) -> AsyncIterator[httpx.AsyncClient]:
-    async with server.client() as client:
-        yield client
 
 
 async def begun(client: httpx.AsyncClient, endpoint: str, secret: str) -> dict:

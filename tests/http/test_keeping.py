@@ -1,22 +1,22 @@
 """Runs are forked, compared, saved, opened, named, deleted and locked from the command line and over HTTP, too."""
 
+# ruff: noqa: F811 - fixtures of other files
+
 from __future__ import annotations
 
 import json
 
-import pytest
-
 from server import saved
 from tests.http.test_api import begin, program, settings  # noqa: F401 - fixtures
-from tests.http.test_command_line import Shell
+from tests.http.test_command_line import shell  # noqa: F401 - a fixture
 from treadle.cli import KEEPING, main
 
 
-async def change(program, key, what, **body):  # noqa: F811
+async def change(program, key, what, **body):
     return await program.post(f"/api/runs/{key}/{what}", json=body)
 
 
-async def test_a_program_forks_compares_names_deletes_and_brings_back(program, core):  # noqa: F811
+async def test_a_program_forks_compares_names_deletes_and_brings_back(program, core):
     key = (await begin(program))["run"]
     await program.post(f"/api/runs/{key}/answer", json={"value": "3"})
     fork = (await change(program, key, "fork", step="days")).json()
@@ -36,7 +36,7 @@ async def test_a_program_forks_compares_names_deletes_and_brings_back(program, c
     assert told[:3] == [("restored", "command line"), ("deleted", "command line"), ("renamed", "command line")]
 
 
-async def test_a_program_saves_a_run_and_opens_it_again(program):  # noqa: F811
+async def test_a_program_saves_a_run_and_opens_it_again(program):
     key = (await begin(program))["run"]
     file = await program.get(f"/api/runs/{key}/file")
     assert file.status_code == 200 and "Rome" in file.text and file.text.startswith("<!doctype html>")
@@ -45,15 +45,6 @@ async def test_a_program_saves_a_run_and_opens_it_again(program):  # noqa: F811
     refused = await program.post("/api/runs/import", content=b"<p>", headers={"Content-Type": "text/html"})
     assert refused.status_code == 422 and "holds no run" in refused.json()["error"]
     assert (await program.get("/api/runs/default-trip-09/file")).status_code == 404
-
-
-@pytest.fixture
-def shell(tmp_path, monkeypatch, capsys):
-    shell = Shell(tmp_path, capsys)
-    for name in ("TREADLE_PLUGINS", "OLLAMA_HOST"):
-        monkeypatch.setenv(name, shell.env[name])
-    monkeypatch.chdir(tmp_path)
-    return shell
 
 
 def test_the_command_line_does_the_same_with_a_folder_nobody_serves(shell, capsys):
