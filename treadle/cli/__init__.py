@@ -116,8 +116,9 @@ def main(words: list[str], saver: Saver | None = None) -> int:
 
 
 def _told(error: TreadleError) -> str:
-    """In one line: what happened, what to do next, and of an author's file where in it."""
-    if not isinstance(error, PluginError):
-        return f"{error.message} {error.hint}".strip()
-    where = f"{error.file}:{error.line}: " if error.line else f"{error.file}: " if error.file else ""
-    return f"{where}{error.message.rstrip('.')}. {error.hint}".strip()
+    """In one line: what happened, what to do next, and of an author's file where in it, as `check` says it."""
+    if isinstance(error, PluginError):
+        from ..plugins.checking import problem_of
+
+        return str(problem_of(error))
+    return f"{error.message} {error.hint}".strip()

@@ -20,7 +20,8 @@ class Problem(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.text}" if self.line else f"{self.file}: {self.text}"
+        where = f"{self.file}:{self.line}: " if self.line else f"{self.file}: " if self.file else ""
+        return f"{where}{self.text}"
 
 
 def check(plugins: Plugins) -> list[Problem]:
@@ -37,17 +38,18 @@ async def _problems(items: list[Workflow | Broken]) -> list[Problem]:
     found = []
     for item in items:
         if isinstance(item, Broken):
-            found.append(_problem(item.error, item.file))
+            found.append(problem_of(item.error, item.file))
             continue
         drawing = await replay(item, (), open_file=_no_file, twice=not isinstance(item, Page))
         if drawing.error is not None:
-            found.append(_problem(drawing.error, item.file))
+            found.append(problem_of(drawing.error, item.file))
         elif drawing.open is not None and isinstance(item, Page):
             found.append(Problem(item.file, drawing.open.line, "A page asks nothing: declare a workflow."))
     return list(dict.fromkeys(found))
 
 
-def _problem(error: PluginError, file: str) -> Problem:
+def problem_of(error: PluginError, file: str = "") -> Problem:
+    """An author's error in one line. `file`: where the error names none."""
     missing = "; install it with:" if isinstance(error, MissingPackage) else "."
     text = " ".join(f"{error.message.rstrip('.')}{missing} {error.hint}".split())
     return Problem(error.file or file, error.line, text)

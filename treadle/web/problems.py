@@ -74,10 +74,11 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TreadleError)
-    if request.scope["path"].startswith(API) and isinstance(error, Refused) and error.message:
-        return _as_json(error.status, error.message, error.hint, getattr(error, "fields", None))
-    if request.scope["path"].startswith(API) and isinstance(error, PluginError):
-        return _as_json(error.status, error.message, error.hint, file=error.file, line=error.line)
+    if request.scope["path"].startswith(API):
+        if isinstance(error, PluginError):
+            return _as_json(error.status, error.message, error.hint, file=error.file, line=error.line)
+        if isinstance(error, Refused) and error.message:
+            return _as_json(error.status, error.message, error.hint, getattr(error, "fields", None))
     if isinstance(error, NotFound):
         return _not_found(request, error)
     facts = ""
